@@ -1,0 +1,51 @@
+"""What every method is: a way to read patch features out of CLIP's vision tower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from ..clip.transformer import Block
+from ..clip.visual import Padding, PositionResize, VisualTransformer
+
+
+@dataclass(frozen=True)
+class Method:
+    """A system of the literature with its parameters; frozen, so that it can name itself in a bundle."""
+
+    name: ClassVar[str]
+    source: ClassVar[str]  # paper, year, official code
+    position: ClassVar[PositionResize] = "offset"
+    padding: ClassVar[Padding] = "none"
+    uses_text: ClassVar[bool] = False
+
+    def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
+        """[B, 3, H, W] -> [B, h·w, D] after LN_post and projection, class token dropped."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LastBlockMethod(Method):
+    """A method that runs CLIP as it is up to the last block and rewrites only that block."""
+
+    def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
+        x, grid = visual.embed(images, self.position, self.padding)
+        for block in visual.blocks[:-1]:
+            x = block(x)
+        y = self.last_block(visual.blocks[-1], x, grid)
+        return visual.project(y[:, 1:])
+
+    def last_block(self, block: Block, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Tokens that enter the last block [B, 1 + h·w, D] to tokens that leave it."""
+        raise NotImplementedError
+
+
+def attend(block: Block, x: Tensor, attention: Tensor, v: Tensor, residual: bool) -> Tensor:
+    """The rest of a block after its attention weights are known.
+
+    ``residual`` keeps CLIP's skip connection and feed-forward; without it the block ends after ``out_proj``.
+    """
+    y = block.attn.project(attention @ v)
+    return block.feed_forward(x + y) if residual else y
