@@ -25,7 +25,17 @@ _EXPORTS = {
 }
 _MODULES = ("clip", "errors", "methods", "ops")
 
-__all__ = [*_EXPORTS, *_MODULES, "__version__"]
+__all__ = [
+    "RegionLabels",
+    "Segmentation",
+    "Segmenter",
+    "Vocabulary",
+    "__version__",
+    "clip",
+    "errors",
+    "methods",
+    "ops",
+]
 
 if TYPE_CHECKING:
     from . import clip, errors, methods, ops

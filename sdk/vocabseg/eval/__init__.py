@@ -1,0 +1,1 @@
+"""Evaluation: confusion matrix, mIoU and the table of methods on generated scenes."""

@@ -1,0 +1,1 @@
+"""Training of the demo model: procedural scenes, captions, byte-pair vocabulary, contrastive loop."""

@@ -1,0 +1,61 @@
+"""Batches: kept patches of pictures, two captions a picture, and which caption holds for which picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .bpe import Tokenizer
+from .captions import caption, fact_matrix
+from .pool import ScenePool
+
+MEAN = np.array([122.771, 116.746, 104.094], np.float32)
+STD = np.array([68.501, 66.632, 70.323], np.float32)
+
+
+@dataclass
+class Batch:
+    """patches float32 `[B, K, 3·p·p]`, kept int64 `[B, K]` (grid positions), tokens int64 `[2B, T]`,
+    holds bool `[B, 2B]`: the caption says nothing that the picture's own two captions do not say."""
+
+    patches: Tensor
+    kept: Tensor
+    tokens: Tensor
+    holds: Tensor
+
+
+def to_patches(images: np.ndarray, patch: int) -> np.ndarray:
+    """uint8 `[B, H, W, 3]` to `[B, N, 3, p, p]`, the channel order of a convolution's weights."""
+    b, h, w, _ = images.shape
+    grid = images.reshape(b, h // patch, patch, w // patch, patch, 3)
+    return grid.transpose(0, 1, 3, 5, 2, 4).reshape(b, -1, 3, patch, patch)
+
+
+def make_batch(pool: ScenePool, rows: np.ndarray, tokenizer: Tokenizer, rng: np.random.Generator, keep: float,
+               patch: int = 16) -> Batch:  # fmt: skip
+    """Pictures `rows` of a pool, mirrored at random, a share `keep` of their patches, colours jittered a little."""
+    images = pool.images[np.sort(rows)]
+    rows = np.sort(rows)
+    mirrored = rng.random(len(rows)) < 0.5
+    images[mirrored] = images[mirrored, :, ::-1]
+    patches = to_patches(images, patch)
+    count = max(1, round(keep * patches.shape[1]))
+    kept = np.sort(rng.random(patches.shape[:2]).argsort(1)[:, :count], 1)
+    gain = rng.normal(1, 0.05, (len(rows), 1, 3, 1, 1)).astype(np.float32)
+    pixels = patches[np.arange(len(rows))[:, None], kept].astype(np.float32) * gain
+    pixels = (pixels - MEAN[:, None, None]) / STD[:, None, None]
+
+    captions = [caption(rng, pool.things[i], pool.backgrounds[i], full=full) for full in (True, False) for i in rows]
+    facts = fact_matrix(captions)
+    known = np.maximum(facts[: len(rows)], facts[len(rows) :])
+    tokens = tokenizer([c.text for c in captions])
+    tokens = tokens[:, : int((tokens > 0).sum(1).max())]
+    return Batch(
+        torch.from_numpy(pixels.reshape(len(rows), count, -1)),
+        torch.from_numpy(kept),
+        torch.from_numpy(tokens),
+        torch.from_numpy((1 - known) @ facts.T == 0),
+    )

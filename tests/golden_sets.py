@@ -1,0 +1,92 @@
+"""Golden files: where they are, which method each belongs to, and how that method is configured."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+WEIGHTS = "tiny_clip_visual.safetensors"
+HERE = Path(__file__).resolve().parent
+DEFAULT_FOLDERS = (HERE / "golden", HERE.parent.parent / "shared" / "golden")
+
+
+@dataclass(frozen=True)
+class Case:
+    """How the official code behind a golden file is configured in vocabseg's terms."""
+
+    method: str
+    parameters: dict = field(default_factory=dict)
+    activation: str = "quick_gelu"
+    eps: float = 1e-5
+    pad_windows: bool = False  # ClearCLIP pads a window to whole patches; the others stretch the grid over it
+
+
+CASES = {
+    "maskclip": Case("maskclip", activation="gelu", eps=1e-6),
+    "maskclip_quickgelu": Case("maskclip"),
+    "sclip": Case("sclip"),
+    "clearclip": Case("clearclip", pad_windows=True),
+    "clearclip_vanilla": Case("vanilla", pad_windows=True),
+    "clearclip_maskclip": Case("maskclip", {"head": "identity"}, pad_windows=True),
+    "clearclip_sclip": Case("sclip", {"residual": False}, pad_windows=True),
+    "naclip": Case("naclip"),
+    "naclip_kk": Case("naclip", {"std": None}),
+}
+
+
+def folders() -> list[Path]:
+    """The folder that VOCABSEG_GOLDEN names, or the default ones that exist."""
+    named = os.environ.get("VOCABSEG_GOLDEN")
+    return [Path(named)] if named else [folder for folder in DEFAULT_FOLDERS if folder.is_dir()]
+
+
+def find(name: str) -> Path | None:
+    return next((folder / name for folder in folders() if (folder / name).is_file()), None)
+
+
+def weights() -> Path:
+    """The model's state dict: beside the arrays, else the one in the repository."""
+    return find(WEIGHTS) or HERE / "golden" / WEIGHTS
+
+
+@cache
+def load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def files_with(key: str) -> list[Path]:
+    """Golden files of a known method that hold ``key``, each name once, earlier folders first."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.npz")):
+            if case_name(path) in CASES and path.name not in found:
+                found[path.name] = path
+    return [path for path in found.values() if key in load(path)]
+
+
+def case_name(path: Path) -> str:
+    return path.stem.rpartition("_")[0]
+
+
+def case_of(path: Path) -> Case:
+    return CASES[case_name(path)]
+
+
+def tower(path: Path):
+    """The vision tower as the official code behind ``path`` runs it."""
+    from vocabseg import clip
+
+    case = case_of(path)
+    return clip.load_visual(weights(), activation=case.activation, eps=case.eps)
+
+
+def method_of(path: Path):
+    from vocabseg import methods
+
+    case = case_of(path)
+    return methods.get(case.method, **case.parameters)
