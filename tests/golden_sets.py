@@ -23,11 +23,12 @@ class Case:
     activation: str = "quick_gelu"
     eps: float = 1e-5
     pad_windows: bool = False  # ClearCLIP pads a window to whole patches; the others stretch the grid over it
+    whole_at_source: bool = False  # MaskCLIP never slides: its labels at the source size come from one window
 
 
 CASES = {
-    "maskclip": Case("maskclip", activation="gelu", eps=1e-6),
-    "maskclip_quickgelu": Case("maskclip"),
+    "maskclip": Case("maskclip", activation="gelu", eps=1e-6, whole_at_source=True),
+    "maskclip_quickgelu": Case("maskclip", whole_at_source=True),
     "sclip": Case("sclip"),
     "clearclip": Case("clearclip", pad_windows=True),
     "clearclip_vanilla": Case("vanilla", pad_windows=True),

@@ -64,9 +64,9 @@ class Pipeline:
         crop, stride = int(self.arrays["crop"]), int(self.arrays["stride"])
         return self.windows(image, crop, stride, self.case.pad_windows, source or image.shape[1:])
 
-    def whole(self):
+    def whole(self, source=None):
         image = self.image()
-        return self.windows(image, max(image.shape), 1, False, image.shape[1:])
+        return self.windows(image, max(image.shape), 1, False, source or image.shape[1:])
 
     def labels(self, plan, scores, **changes) -> np.ndarray:
         size = (plan.source_h, plan.source_w)
@@ -121,7 +121,8 @@ def test_without_threshold(golden) -> None:
 
 def test_at_the_source_size(golden) -> None:
     source = tuple(int(side) for side in golden.arrays["ori_shape"])
-    assert_labels(golden.labels(*golden.slide(source=source)), golden.arrays["pred_ori"])
+    frame = golden.whole(source) if golden.case.whole_at_source else golden.slide(source=source)
+    assert_labels(golden.labels(*frame), golden.arrays["pred_ori"])
 
 
 def test_whole_image(golden) -> None:

@@ -1,7 +1,6 @@
 #include "kernels/common/axis_weights.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 namespace vocabseg::kernels {
@@ -18,7 +17,8 @@ struct Tap {
   double high_weight;
 };
 
-// torch.nn.functional.interpolate(mode="bilinear", align_corners=False) along one axis, no antialias.
+// torch.nn.functional.interpolate(mode="bilinear", align_corners=False) along one axis, no
+// antialias.
 Tap bilinear_tap(int i, int in, int out) {
   const double source = std::max((i + 0.5) * in / out - 0.5, 0.0);
   const int low = std::min(static_cast<int>(source), in - 1);
@@ -36,11 +36,10 @@ struct Axis {
 SparseRow net_row(const Axis& axis, int i) {
   SparseRow row;
   int covering = 0;
-  for (size_t w = 0; w < axis.starts.size(); ++w) {
-    const int inside = i - axis.starts[w];
-    if (inside < 0 || inside >= axis.window) continue;
-    const Tap tap = bilinear_tap(inside + axis.pad, axis.grid, axis.padded);
-    const int first = static_cast<int>(w) * axis.grid;
+  auto start = std::upper_bound(axis.starts.begin(), axis.starts.end(), i - axis.window);
+  for (; start != axis.starts.end() && *start <= i; ++start) {
+    const Tap tap = bilinear_tap(i - *start + axis.pad, axis.grid, axis.padded);
+    const int first = static_cast<int>(start - axis.starts.begin()) * axis.grid;
     row[first + tap.low] += 1 - tap.high_weight;
     row[first + tap.high] += tap.high_weight;
     ++covering;

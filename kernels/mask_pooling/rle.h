@@ -12,7 +12,7 @@ namespace vocabseg::kernels {
 // then mask, background, ... in turn.
 using RleCounts = std::vector<uint32_t>;
 
-// The compressed string of the COCO API: counts from the third on as differences to the count
+// The compressed string of the COCO API: counts from the fourth on as differences to the count
 // before the last, in groups of five bits, low first, each plus 48 as an ASCII character. decode
 // throws MaskError on characters that are no such code, and on a code that ends early or leaves the
 // 32-bit range.

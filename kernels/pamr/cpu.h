@@ -29,14 +29,26 @@ class Pamr {
   void refine(float* map, int steps);
 
  private:
-  void compute_affinities(const float* planes);
-  void step(const float* in, float* out) const;
+  struct Offset {
+    int y, x;
+  };
+
+  int padded_width() const { return width_ + 2 * pad_; }
+  // The row of a padded map that lies `offset` away from row y, borders replicated.
+  const float* neighbour_row(const float* map, int y, Offset offset) const;
+  void copy_padded(const float* map, float* padded);
+  void pad_row(float* row) const;
+  void compute_affinities(const std::vector<float>& planes);
+  void add_channel(const float* plane, int y, float* affinity) const;
+  void softmax_row(float* affinity) const;
+  void step(const std::vector<float>& in, std::vector<float>& out);
 
   int height_, width_;
-  std::vector<int> dilations_;
+  int pad_ = 0;  // the largest dilation: maps are replicated so far to the left and right
+  std::vector<Offset> neighbours_;
   ThreadPool& pool_;
-  std::vector<float> affinities_;  // [height, neighbours, width]
-  std::vector<float> buffer_;      // [height, width]
+  std::vector<float> affinities_;      // [height, neighbours, width]
+  std::vector<float> current_, next_;  // [height, padded width]
 };
 
 }  // namespace vocabseg::kernels

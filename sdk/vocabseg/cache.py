@@ -1,7 +1,8 @@
 """Text embeddings on disk: one small file per text tower, template set and word.
 
-The folder is ``$VOCABSEG_HOME/text``, else ``$XDG_CACHE_HOME/vocabseg/text``, else ``~/.cache/vocabseg/text``.
-It is a cache: an entry that is missing, corrupt or cannot be written only costs time.
+The folder is ``$VOCABSEG_HOME/text``, else ``$XDG_CACHE_HOME/vocabseg/text``, else
+``~/.cache/vocabseg/text``. It is a cache: an entry that is missing, corrupt or cannot be written only costs
+time.
 """
 
 from __future__ import annotations

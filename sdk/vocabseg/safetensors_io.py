@@ -1,8 +1,8 @@
 """A small reader and writer of the safetensors format: a JSON header, then raw little-endian arrays.
 
-Layout: 8 bytes header length (uint64), header ``{"name": {"dtype", "shape", "data_offsets"}, "__metadata__": {…}}``,
-then the data without holes. Everything in the header is checked against the size of the file before it is used.
-Source: https://github.com/huggingface/safetensors (format section of the README).
+Layout: 8 bytes header length (uint64), header ``{"name": {"dtype", "shape", "data_offsets"}, "__metadata__":
+{…}}``, then the data without holes. Everything in the header is checked against the size of the file before
+it is used. Source: https://github.com/huggingface/safetensors (format section of the README).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -42,7 +42,9 @@ def to_bytes(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str] | No
     for name, array in sorted(tensors.items()):
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         if little.dtype not in _CODES:
-            raise VocabsegError(f"tensor {name!r} has dtype {array.dtype}; safetensors stores {', '.join(DTYPES)}")
+            raise VocabsegError(
+                f"tensor {name!r} has dtype {array.dtype}; safetensors stores {', '.join(DTYPES)}"
+            )
         chunk = np.ascontiguousarray(little).tobytes()
         header[name] = {
             "dtype": _CODES[little.dtype],
@@ -71,7 +73,7 @@ def read(
 
 
 def from_bytes(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays (writable copies) and metadata of a safetensors file; ``ValueError`` says what is wrong with it."""
+    """Arrays (writable copies) and metadata; ``ValueError`` says what is wrong with the content."""
     header, body = _split(data)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -101,14 +103,14 @@ def _split(data: bytes) -> tuple[dict[str, Any], memoryview]:
         header = json.loads(data[8 : 8 + length].decode())
     except RecursionError as cause:
         raise ValueError("header is nested too deeply") from cause
-    if not isinstance(header, dict):
+    if type(header) is not dict:
         raise ValueError("header is not a JSON object")
     return header, memoryview(data)[8 + length :]
 
 
 def _checked_entry(name: str, entry: Any) -> tuple[int, int, str, tuple[int, ...]]:
     """``(begin, end, dtype code, shape)`` of one tensor; its byte count equals what dtype and shape need."""
-    if not isinstance(entry, dict):
+    if type(entry) is not dict:
         raise ValueError(f"tensor {name!r} has no description")
     code, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if code not in DTYPES:
@@ -117,9 +119,11 @@ def _checked_entry(name: str, entry: Any) -> tuple[int, int, str, tuple[int, ...
         raise ValueError(f"tensor {name!r} has shape {shape!r} and offsets {offsets!r}")
     needed = math.prod(shape) * np.dtype(DTYPES[code]).itemsize
     if offsets[1] - offsets[0] != needed:
-        raise ValueError(f"tensor {name!r} of shape {shape} needs {needed} bytes, has {offsets[1] - offsets[0]}")
+        raise ValueError(
+            f"tensor {name!r} of shape {shape} needs {needed} bytes, has {offsets[1] - offsets[0]}"
+        )
     return offsets[0], offsets[1], code, tuple(shape)
 
 
-def _are_sizes(value: Any) -> bool:
+def _are_sizes(value: Any) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)

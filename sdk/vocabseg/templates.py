@@ -1,4 +1,4 @@
-"""Prompt templates: sentences in which ``{}`` stands for a word. A word's embedding is the mean over a set of them."""
+"""Prompt templates: sentences in which ``{}`` stands for a word. A word's text row is the mean over a set."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ class TemplateSet:
 
     def __post_init__(self) -> None:
         if not self.templates:
-            raise VocabularyError(f"template set {self.name!r} is empty; give at least one sentence with {_SLOT!r} in it")
+            raise VocabularyError(
+                f"template set {self.name!r} is empty; give at least one sentence with {_SLOT!r} in it"
+            )
         for template in self.templates:
             if not isinstance(template, str) or template.count(_SLOT) != 1:
-                raise VocabularyError(f"template {template!r} must hold {_SLOT!r} once, for example 'a photo of a {_SLOT}.'")
+                raise VocabularyError(
+                    f"template {template!r} must hold {_SLOT!r} once, for example 'a photo of a {_SLOT}.'"
+                )
 
     @property
     def digest(self) -> str:
@@ -59,7 +63,8 @@ def _by_name_or_file(name: str) -> TemplateSet:
         return TemplateSet(Path(name).stem, _lines(Path(name)))
     hint = f"; for one sentence pass a list: [{name!r}]" if _SLOT in name else ""
     raise VocabularyError(
-        f"unknown template set {name!r}: not one of {', '.join(names())}, and not a file with one sentence a line{hint}"
+        f"unknown template set {name!r}: not one of {', '.join(names())}, "
+        f"and not a file with one sentence a line{hint}"
     )
 
 

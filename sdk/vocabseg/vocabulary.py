@@ -22,8 +22,8 @@ _UNIT_TOLERANCE = 1e-3
 class Vocabulary:
     """C classes and Q query words; a class scores as its best word.
 
-    names: C class names. queries: Q words. query_to_class: int32 [Q]. background: classes that mean unlabelled.
-    embeddings: float32 [Q, D], unit rows, or None until a bundle's text tower has seen the words.
+    names: C class names. queries: Q words. query_to_class: int32 [Q]. background: classes that mean
+    unlabelled. embeddings: float32 [Q, D], unit rows, or None until a bundle's text tower has seen the words.
     templates, templates_sha256, text_encoder_sha256: what the embeddings were made with (None until then).
     """
 
@@ -44,7 +44,7 @@ class Vocabulary:
 
     @classmethod
     def parse(cls, entries: str | Iterable[str]) -> Vocabulary:
-        """From entries such as ``["road", "car, truck, van", "background: sky"]``, or one string with ``;`` between."""
+        """From entries such as ``["road", "car, truck", "background: sky"]``, or one string with ``;``."""
         parsed = words.parse(entries)
         return cls(parsed.names, parsed.queries, np.array(parsed.query_to_class, np.int32), parsed.background)
 
@@ -62,7 +62,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, source: str | os.PathLike[str] | Iterable[str] | Vocabulary) -> Vocabulary:
-        """From a vocabulary, a list of entries, the path of a file, a class list's name, or ``"road; car, truck"``."""
+        """From a vocabulary, a list of entries, a file, a class list's name, or ``"road; car, truck"``."""
         if isinstance(source, Vocabulary):
             return source
         if isinstance(source, os.PathLike):
@@ -76,14 +76,13 @@ class Vocabulary:
         return cls.parse(source)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the embeddings and all that is needed to use them without a text tower, as ``.safetensors``."""
+        """Write words and embeddings as ``.safetensors``, for use without a text tower."""
         if self.embeddings is None:
             raise VocabularyError(
                 "the vocabulary has no embeddings yet; save Segmenter.vocabulary after set_vocabulary(), "
                 "or run: vocabseg vocab build WORDS --bundle BUNDLE --out FILE.safetensors"
             )
-        if Path(path).suffix != SUFFIX:
-            raise VocabularyError(f"a stored vocabulary ends with {SUFFIX}, got {os.fspath(path)!r}")
+        self.check_stored_path(path)
         metadata = {
             "names": json.dumps(self.names, ensure_ascii=False),
             "queries": json.dumps(self.queries, ensure_ascii=False),
@@ -94,6 +93,12 @@ class Vocabulary:
         }
         tensors = {"embeddings": self.embeddings, "query_to_class": self.query_to_class.astype(np.int64)}
         return safetensors_io.write(path, tensors, metadata)
+
+    @staticmethod
+    def check_stored_path(path: str | os.PathLike[str]) -> None:
+        """Raises `VocabularyError` unless the name is that of a stored vocabulary."""
+        if Path(path).suffix != SUFFIX:
+            raise VocabularyError(f"a stored vocabulary ends with {SUFFIX}, got {os.fspath(path)!r}")
 
     def with_embeddings(
         self, embeddings: np.ndarray, templates: str, templates_sha256: str, text_encoder_sha256: str | None
@@ -132,9 +137,13 @@ def _check_classes(vocabulary: Vocabulary) -> None:
     classes, queries = len(vocabulary.names), len(vocabulary.queries)
     indices = vocabulary.query_to_class
     if indices.shape != (queries,) or set(indices.tolist()) != set(range(classes)):
-        raise VocabularyError(f"query_to_class must map {queries} words onto {classes} classes, each used at least once")
+        raise VocabularyError(
+            f"query_to_class must map {queries} words onto {classes} classes, each used at least once"
+        )
     if not set(vocabulary.background) < set(range(classes)):
-        raise VocabularyError(f"background {vocabulary.background} must be some, not all, of {classes} classes")
+        raise VocabularyError(
+            f"background {vocabulary.background} must be some, not all, of {classes} classes"
+        )
 
 
 def _check_embeddings(embeddings: np.ndarray, queries: int) -> None:
@@ -156,7 +165,7 @@ def _from_stored(tensors: dict[str, np.ndarray], metadata: dict[str, str], where
             raise ValueError(f"query_to_class is {query_to_class.dtype}, expected int64")
     except (KeyError, ValueError) as error:
         raise VocabularyError(
-            f"{where} is not a stored vocabulary ({error}); make one with: vocabseg vocab build WORDS --out FILE"
+            f"{where} is not a stored vocabulary ({error}); make one: vocabseg vocab build WORDS --out FILE"
         ) from error
     return Vocabulary(
         names,

@@ -15,13 +15,14 @@ from .errors import VocabularyError
 
 FOLDER = Path(__file__).parent / "assets" / "classes"
 MAX_CLASSES = 65535  # labels are at most uint16, and 65535 means unlabelled
-UNLABELED = "unlabeled"
+UNLABELED = "unlabeled"  # in names and JSON
+UNLABELED_TITLE = "unlabelled"  # in what people read
 _BACKGROUND = "background:"
 
 
 @dataclass(frozen=True)
 class Words:
-    """``names[c]`` of every class (its first word), ``queries[q]`` with ``query_to_class[q]``, background classes."""
+    """``names[c]``: a class by its first word. ``queries[q]``: a word of class ``query_to_class[q]``."""
 
     names: tuple[str, ...]
     queries: tuple[str, ...]
@@ -53,19 +54,23 @@ def parse(entries: str | Iterable[str]) -> Words:
 def check_names(names: list[str]) -> None:
     """Class names are there, differ from each other, and fit into a label map."""
     if not names:
-        raise VocabularyError("the vocabulary is empty; give at least one class, for example ['road', 'car, truck']")
+        raise VocabularyError(
+            "the vocabulary is empty; give at least one class, for example ['road', 'car, truck']"
+        )
     if len(names) > MAX_CLASSES:
         raise VocabularyError(f"{len(names)} classes; a label map holds at most {MAX_CLASSES}")
     seen: dict[str, int] = {}
     for index, name in enumerate(names):
-        first = seen.setdefault(name.casefold(), index)
+        first = seen.setdefault(name.lower(), index)
         if first != index:
             raise VocabularyError(
                 f"class {index} and class {first} have the same name {name!r}; "
                 "remove one, or join them as synonyms of one class with commas"
             )
     if UNLABELED in seen:
-        raise VocabularyError(f"{UNLABELED!r} is the name of pixels without a class; use a 'background:' entry for them")
+        raise VocabularyError(
+            f"{UNLABELED!r} is the name of pixels without a class; use a 'background:' entry for them"
+        )
 
 
 def list_names() -> list[str]:
@@ -97,7 +102,9 @@ def _split(entry: str) -> tuple[bool, list[str]]:
     if not isinstance(entry, str):
         raise VocabularyError(f"a class must be a string, got {type(entry).__name__}: {entry!r}")
     if ";" in entry:
-        raise VocabularyError(f"class {entry!r} holds ';', which separates classes; give them as separate entries")
+        raise VocabularyError(
+            f"class {entry!r} holds ';', which separates classes; give them as separate entries"
+        )
     if "\x00" in entry or any("\ud800" <= character <= "\udfff" for character in entry):
         raise VocabularyError(f"class {entry!r} is not valid text")
     text = entry.strip()

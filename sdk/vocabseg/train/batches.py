@@ -1,4 +1,4 @@
-"""Batches: kept patches of pictures, two captions a picture, and which caption holds for which picture."""
+"""Batches: kept patches of pictures, some captions of each, and which caption holds for which picture."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ STD = np.array([68.501, 66.632, 70.323], np.float32)
 
 @dataclass
 class Batch:
-    """patches float32 `[B, K, 3·p·p]`, kept int64 `[B, K]` (grid positions), tokens int64 `[2B, T]`,
-    holds bool `[B, 2B]`: the caption says nothing that the picture's own two captions do not say."""
+    """patches float32 `[B, K, 3·p·p]`, kept int64 `[B, K]` (grid positions), tokens int64 `[C·B, T]`,
+    holds bool `[B, C·B]`: the caption says nothing that the picture's own C captions do not say."""
 
     patches: Tensor
     kept: Tensor
@@ -35,10 +35,13 @@ def to_patches(images: np.ndarray, patch: int) -> np.ndarray:
 
 
 def make_batch(pool: ScenePool, rows: np.ndarray, tokenizer: Tokenizer, rng: np.random.Generator, keep: float,
-               patch: int = 16) -> Batch:  # fmt: skip
-    """Pictures `rows` of a pool, mirrored at random, a share `keep` of their patches, colours jittered a little."""
-    images = pool.images[np.sort(rows)]
+               captions_each: int = 2, patch: int = 16) -> Batch:  # fmt: skip
+    """Pictures `rows` of a pool, mirrored at random, a share `keep` of their patches, colours jittered a little.
+
+    Of a picture's captions the first names everything, the others a part.
+    """
     rows = np.sort(rows)
+    images = pool.images[rows]
     mirrored = rng.random(len(rows)) < 0.5
     images[mirrored] = images[mirrored, :, ::-1]
     patches = to_patches(images, patch)
@@ -48,9 +51,10 @@ def make_batch(pool: ScenePool, rows: np.ndarray, tokenizer: Tokenizer, rng: np.
     pixels = patches[np.arange(len(rows))[:, None], kept].astype(np.float32) * gain
     pixels = (pixels - MEAN[:, None, None]) / STD[:, None, None]
 
-    captions = [caption(rng, pool.things[i], pool.backgrounds[i], full=full) for full in (True, False) for i in rows]
+    captions = [caption(rng, pool.things[i], pool.backgrounds[i], full=turn == 0)
+                for turn in range(captions_each) for i in rows]  # fmt: skip
     facts = fact_matrix(captions)
-    known = np.maximum(facts[: len(rows)], facts[len(rows) :])
+    known = facts.reshape(captions_each, len(rows), -1).max(0)
     tokens = tokenizer([c.text for c in captions])
     tokens = tokens[:, : int((tokens > 0).sum(1).max())]
     return Batch(

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def train_merges(text: Iterable[str], limit: int, minimum: int = 2) -> list[Pair
     while len(merges) < limit:
         pairs: Counter[Pair] = Counter()
         for symbols, n in words.items():
-            for pair in zip(symbols, symbols[1:], strict=False):
+            for pair in pairwise(symbols):
                 pairs[pair] += n
         if not pairs:
             break
@@ -76,7 +77,7 @@ class Tokenizer:
     def _word_ids(self, word: str) -> tuple[int, ...]:
         symbols: tuple[str, ...] = (*word[:-1], word[-1] + "</w>")
         while len(symbols) > 1:
-            pair = min(zip(symbols, symbols[1:], strict=False), key=lambda p: self.rank.get(p, len(self.rank)))
+            pair = min(pairwise(symbols), key=lambda p: self.rank.get(p, len(self.rank)))
             if pair not in self.rank:
                 break
             symbols = merge_pair(symbols, pair)

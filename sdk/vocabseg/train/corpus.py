@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..templates import get as template_set
 from .bpe import Pair, train_merges
 from .captions import MEDIA, PATTERNS, PLAIN_FRAMES, RARE_FRAMES, caption
-from .classes import BACKGROUND_NAMES, BACKGROUNDS, COLOURS, OBJECT_NAMES, OBJECTS, plural
+from .classes import (
+    BACKGROUND_NAMES,
+    BACKGROUNDS,
+    COLOURS,
+    OBJECT_NAMES,
+    OBJECTS,
+    plural,
+)
 from .scenes import Thing
 from .textures import Rng
 
@@ -16,7 +24,7 @@ MERGE_LIMIT = 640
 def caption_corpus(seed: int = 0, count: int = 4000) -> list[str]:
     """Captions of made-up scenes, with every word of the generator present at least twice."""
     rng = np.random.default_rng(seed)
-    words = [*PLAIN_FRAMES, *RARE_FRAMES, *MEDIA, *PATTERNS, *COLOURS, *OBJECTS, *BACKGROUNDS]
+    words = [*template_set("openai80").templates, *PLAIN_FRAMES, *RARE_FRAMES, *MEDIA, *PATTERNS, *COLOURS, *OBJECTS, *BACKGROUNDS]
     words += [s for group in (OBJECTS, BACKGROUNDS) for synonyms in group.values() for s in synonyms]
     words += [plural(w) for noun, synonyms in OBJECTS.items() for w in (noun, *synonyms)]
     sentences = [caption(rng, _things(rng), [str(rng.choice(BACKGROUND_NAMES))], full=i % 2 == 0).text

@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .classes import BACKGROUND_NAMES, CAMOUFLAGE, CLASS_NAMES, COLOURS, OBJECT_NAMES
-from .sprites import draw
+from .sprites import PATTERNS, draw
 from .textures import Rng, TextureBank
 
 # upper and lower half of a scene with a horizon
 UPPER = {"sky": ("grass", "sand", "water", "snow", "gravel", "brick"), "brick": ("grass", "wood", "snow", "sand"),
          "water": ("sand", "gravel", "wood", "snow"), "wood": ("gravel", "grass")}  # fmt: skip
-NATURAL_COLOUR = {"tree": ("green", "green", "green", "orange", "yellow", "pink")}
+# as in the world, many things have a usual colour; the rest of the time it is any colour
+USUAL_COLOURS = {
+    "ball": ("orange", "blue"), "box": ("brown",), "star": ("yellow",), "heart": ("pink", "red"),
+    "moon": ("yellow", "white"), "ring": ("purple",), "tree": ("green",), "house": ("red", "orange"),
+    "fish": ("orange", "blue"), "car": ("blue", "red"), "flower": ("pink", "purple"), "mushroom": ("red",),
+    "umbrella": ("black", "purple"), "butterfly": ("yellow", "orange"),
+}  # fmt: skip
+USUAL_ODDS = 0.5
 PATTERN_ODDS = (0.7, 0.15, 0.15)
 
 
@@ -83,9 +90,7 @@ class SceneGenerator:
 
     def _add_object(self, rng: Rng, scene: Scene, boxes: list[tuple[int, int, int, int]]) -> None:
         noun = OBJECT_NAMES[rng.integers(len(OBJECT_NAMES))]
-        avoid = {c for name in scene.backgrounds for c in CAMOUFLAGE[name]}
-        colours = [c for c in NATURAL_COLOUR.get(noun, COLOURS) if c not in avoid] or ["red"]
-        thing = Thing(noun, str(rng.choice(colours)), str(rng.choice(("plain", "striped", "spotted"), p=PATTERN_ODDS)))
+        thing = Thing(noun, _colour(rng, noun, scene.backgrounds), str(rng.choice(PATTERNS, p=PATTERN_ODDS)))
         low, high = self.style.size
         pixels = int(min(self.height, self.width) * np.exp(rng.uniform(np.log(low), np.log(high))))
         grain = self.bank.grain[rng.integers(len(self.bank.grain))]
@@ -105,6 +110,13 @@ class SceneGenerator:
             if all(_overlap((top, left, h, w), other) < 0.16 for other in boxes):
                 return top, left
         return None
+
+
+def _colour(rng: Rng, noun: str, backgrounds: list[str]) -> str:
+    """A colour that can be seen on the backgrounds."""
+    visible = [c for c in COLOURS if not any(c in CAMOUFLAGE[name] for name in backgrounds)]
+    usual = [c for c in USUAL_COLOURS[noun] if c in visible]
+    return str(rng.choice(usual if usual and rng.random() < USUAL_ODDS else visible))
 
 
 def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> float:

@@ -1,0 +1,59 @@
+// Engines run networks. The rest of the core knows only this interface.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vocabseg/settings.hpp"
+
+namespace vocabseg {
+
+enum class DType { kFloat32, kInt64 };
+
+// Row-major memory that the caller owns.
+struct TensorView {
+  DType dtype = DType::kFloat32;
+  std::vector<int64_t> shape;
+  void* data = nullptr;
+};
+
+using TensorMap = std::map<std::string, TensorView>;
+
+// A queue of device work; engines that have none take a null one.
+class Stream;
+
+// A compiled network with named tensors. run() may be called from several threads.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // Reads the inputs and writes the outputs in place; inputs are not changed. Throws EngineError if
+  // names, types or shapes are not those of the network, or the network fails.
+  virtual void run(const TensorMap& inputs, const TensorMap& outputs, Stream* stream) = 0;
+
+  // Backend and precision, such as "openvino/bfloat16".
+  virtual std::string id() const = 0;
+};
+
+struct BackendInfo {
+  std::string id;
+  bool available;
+  std::string reason;  // what it runs on, or why it cannot
+};
+
+// Every backend that this version knows, best first.
+std::vector<BackendInfo> backends();
+
+// The backend that "auto" or a name stands for, and why. Throws BackendUnavailable if it cannot run
+// here: a named backend is never replaced by another.
+BackendInfo choose_backend(const std::string& name);
+
+// Compiles an ONNX network with settings.backend, settings.threads and settings.precision. Throws
+// BackendUnavailable, or EngineError if the network does not compile.
+std::unique_ptr<Engine> make_engine(const std::filesystem::path& onnx, const Settings& settings);
+
+}  // namespace vocabseg

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "frame_encoder.hpp"
+#include "kernels/common/thread_pool.h"
+#include "vocabseg/segmenter.hpp"
+
+namespace vocabseg {
+
+// Window features [windows, patches, dim] on the patch grid of the whole frame: where windows
+// overlap they are averaged, then every row is made unit again.
+FeatureMap merge_windows(const float* features, const kernels::WindowPlan& plan, int patch_size,
+                         int dim, kernels::ThreadPool& pool);
+
+}  // namespace vocabseg

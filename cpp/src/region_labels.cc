@@ -1,0 +1,109 @@
+#include "region_labels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "kernels/mask_pooling/cpu.h"
+#include "kernels/patch_text_similarity/cpu.h"
+#include "vocabseg/error.hpp"
+
+namespace vocabseg {
+namespace {
+
+int64_t count(const BoolMasks& masks) { return masks.count; }
+int64_t count(const LabelMap& masks) { return masks.count; }
+int64_t count(const RunLengths& masks) { return static_cast<int64_t>(masks.size()); }
+
+struct PushDown {
+  const FramePlan& plan;
+  kernels::ThreadPool& pool;
+  float* weights;
+  int64_t* area;
+
+  void operator()(const BoolMasks& masks) const {
+    kernels::mask_weights(masks.data, masks.count, plan.rows, plan.cols, weights, area, pool);
+  }
+  void operator()(const LabelMap& masks) const {
+    kernels::mask_weights(masks.data, masks.count, plan.rows, plan.cols, weights, area, pool);
+  }
+  void operator()(const RunLengths& masks) const {
+    kernels::mask_weights(masks, plan.rows, plan.cols, weights, area, pool);
+  }
+};
+
+void normalize_rows(std::vector<float>& rows, size_t dim) {
+  for (auto row = rows.begin(); row != rows.end(); row += static_cast<std::ptrdiff_t>(dim)) {
+    double square = 0;
+    for (size_t i = 0; i < dim; ++i) square += double{row[i]} * row[i];
+    if (square == 0) continue;
+    const double scale = 1 / std::sqrt(square);
+    for (size_t i = 0; i < dim; ++i) row[i] = static_cast<float>(row[i] * scale);
+  }
+}
+
+// The best query of a region and its probability; -1 if no cosine is a number.
+std::pair<int64_t, float> best_query(const float* cosines, int64_t queries, int64_t stride,
+                                     float logit_scale) {
+  int64_t best = -1;
+  for (int64_t q = 0; q < queries; ++q) {
+    const float cosine = cosines[q * stride];
+    if (std::isfinite(cosine) && (best < 0 || cosine > cosines[best * stride])) best = q;
+  }
+  if (best < 0) return {-1, 0.0f};
+  double sum = 0;
+  for (int64_t q = 0; q < queries; ++q) {
+    const float cosine = cosines[q * stride];
+    if (std::isfinite(cosine)) sum += std::exp(logit_scale * (cosine - cosines[best * stride]));
+  }
+  return {best, static_cast<float>(1 / sum)};
+}
+
+}  // namespace
+
+void pool_masks(const float* features, const FramePlan& plan, const Masks& masks,
+                kernels::ThreadPool& pool, RegionLabels& out) {
+  if (masks.height != plan.rows.rows || masks.width != plan.cols.rows) {
+    throw MaskError("masks of " + std::to_string(masks.height) + " x " +
+                    std::to_string(masks.width) + " for an image of " +
+                    std::to_string(plan.rows.rows) + " x " + std::to_string(plan.cols.rows) +
+                    " (rows x columns)");
+  }
+  const int64_t regions = std::visit([](const auto& value) { return count(value); }, masks.value);
+  const int64_t cells = int64_t{plan.windows.windows()} * plan.windows.patches();
+  std::vector<float> weights(static_cast<size_t>(regions * cells));
+  out.area.resize(static_cast<size_t>(regions));
+  out.features.resize(static_cast<size_t>(regions * out.dim));
+  if (regions == 0) return;
+  std::visit(PushDown{plan, pool, weights.data(), out.area.data()}, masks.value);
+  kernels::pool_features(weights.data(), regions, features, cells, out.dim, out.features.data(),
+                         pool);
+  normalize_rows(out.features, static_cast<size_t>(out.dim));
+}
+
+void classify_regions(const Vocabulary& vocabulary, float logit_scale, kernels::ThreadPool& pool,
+                      RegionLabels& out) {
+  const Words& words = vocabulary.words;
+  const auto regions = static_cast<int64_t>(out.area.size());
+  const auto queries = static_cast<int64_t>(words.queries.size());
+  out.class_ids.assign(out.area.size(), -1);
+  out.scores.assign(out.area.size(), 0.0f);
+  if (regions == 0) return;
+  std::vector<float> cosines(static_cast<size_t>(queries * regions));
+  kernels::patch_text_similarity(out.features.data(), regions, out.dim,
+                                 vocabulary.embeddings.data(), queries, false, cosines.data(),
+                                 pool);
+  const auto is_background = [&](int32_t index) {
+    return std::count(words.background.begin(), words.background.end(), index) > 0;
+  };
+  for (int64_t m = 0; m < regions; ++m) {
+    if (out.area[m] == 0) continue;
+    const auto [query, score] = best_query(cosines.data() + m, queries, regions, logit_scale);
+    out.scores[m] = score;
+    if (query < 0) continue;
+    const int32_t index = words.query_to_class[query];
+    if (!is_background(index)) out.class_ids[m] = index;
+  }
+}
+
+}  // namespace vocabseg

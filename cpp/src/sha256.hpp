@@ -1,0 +1,29 @@
+// SHA-256 (FIPS 180-4).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace vocabseg {
+
+class Sha256 {
+ public:
+  void update(const void* data, size_t size);
+  std::string hex_digest();  // 64 lower-case digits; ends the object's use
+
+ private:
+  void compress(const uint8_t* block);
+
+  std::array<uint32_t, 8> state_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  std::array<uint8_t, 64> block_{};
+  uint64_t length_ = 0;  // bytes so far
+};
+
+// Of a whole file; throws BundleError if it cannot be read.
+std::string sha256_of_file(const std::filesystem::path& path);
+
+}  // namespace vocabseg

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vocabseg {
+
+// Milliseconds of each stage of a call, in order, and their total.
+class StageClock {
+ public:
+  // Ends the stage that ran since the last call.
+  void stop(std::string stage) {
+    const auto now = Clock::now();
+    stages_.emplace_back(std::move(stage), milliseconds(now - last_));
+    last_ = now;
+  }
+
+  std::vector<std::pair<std::string, double>> finish() {
+    stages_.emplace_back("total", milliseconds(Clock::now() - start_));
+    return std::move(stages_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static double milliseconds(Clock::duration duration) {
+    return std::chrono::duration<double, std::milli>(duration).count();
+  }
+
+  Clock::time_point start_ = Clock::now(), last_ = start_;
+  std::vector<std::pair<std::string, double>> stages_;
+};
+
+}  // namespace vocabseg

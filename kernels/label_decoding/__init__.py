@@ -1,0 +1,1 @@
+"""From patch scores to a label per pixel."""

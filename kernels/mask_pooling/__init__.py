@@ -1,0 +1,1 @@
+"""Mean up-sampled features over masks."""

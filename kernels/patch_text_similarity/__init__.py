@@ -1,0 +1,1 @@
+"""Cosines of patch features and text embeddings."""

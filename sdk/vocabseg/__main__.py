@@ -1,0 +1,7 @@
+"""``python -m vocabseg``."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

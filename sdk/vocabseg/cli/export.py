@@ -1,0 +1,166 @@
+"""``vocabseg export``: a CLIP model and a method of the literature to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..errors import BackendUnavailable, ShapeError, VocabsegError
+from . import terminal
+from .verify import parity_table
+
+_EPILOG = """examples:
+  vocabseg export ViT-B-16 --pretrained openai --method sclip --out bundle/
+  vocabseg export ViT-B-16 --pretrained weights.safetensors --method naclip --set std=5 --out bundle/
+  vocabseg export ViT-L-14-336 --pretrained none --whole 336x448 --precision float32 bfloat16 --out bundle/"""
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("export", help="make a bundle from a CLIP model", epilog=_EPILOG)
+    parser.add_argument("model", metavar="MODEL", help="a ViT of open_clip, such as ViT-B-16; any name for a file")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="the bundle to make")
+    parser.add_argument("--force", action="store_true", help="replace a bundle that is there")
+    parser.add_argument("--name", help="the bundle's name")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    _add_model(parser.add_argument_group("model"))
+    _add_method(parser.add_argument_group("method"))
+    _add_window(parser.add_argument_group("window"))
+    _add_content(parser.add_argument_group("content"))
+
+
+def _add_model(group: Any) -> None:
+    group.add_argument(
+        "--pretrained",
+        default="openai",
+        metavar="WEIGHTS",
+        help="a tag of open_clip (openai by default), a .safetensors or .pt file, or none for random weights",
+    )
+    group.add_argument(
+        "--activation", choices=("quick_gelu", "gelu"), help="overrides what the weights were trained with"
+    )
+    group.add_argument("--heads", type=int, help="attention heads of a file's vision tower")
+    group.add_argument("--text-heads", type=int, help="attention heads of a file's text tower")
+    group.add_argument("--merges", metavar="FILE", help="byte-pair merges, where they are not OpenAI's")
+    group.add_argument("--licence", help="of the weights, for the manifest")
+    group.add_argument("--seed", type=int, default=0, help="of random weights")
+
+
+def _add_method(group: Any) -> None:
+    group.add_argument("--method", default="sclip", metavar="NAME", help="sclip by default; an unknown one lists all")
+    group.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="parameters of the method"
+    )
+    group.add_argument("--logit-scale", type=float, metavar="X", help="of the cosines before the softmax")
+    group.add_argument("--threshold", type=float, default=0.0, metavar="P", help="least probability of a label")
+    group.add_argument("--area-threshold", type=float, metavar="SHARE", help="drop classes with a smaller share")
+    group.add_argument("--pamr", type=int, metavar="STEPS", help="refine with PAMR")
+
+
+def _add_window(group: Any) -> None:
+    group.add_argument("--crop", type=int, metavar="PX", help="side of sliding windows (224)")
+    group.add_argument("--stride", type=int, metavar="PX", help="between windows (half of --crop)")
+    group.add_argument("--short-side", type=int, metavar="PX", help="of the resized frame (336)")
+    group.add_argument("--whole", metavar="HxW", help="the whole frame at one size instead")
+    group.add_argument("--resize", choices=("bilinear", "bicubic"), default="bilinear")
+
+
+def _add_content(group: Any) -> None:
+    group.add_argument(
+        "--precision",
+        nargs="+",
+        default=["float32"],
+        choices=("float32", "bfloat16", "float16"),
+        help="graphs to write; float32 always is",
+    )
+    group.add_argument(
+        "--weights", choices=("float32", "float16"), default="float32", help="float16 rounds matrices and halves files"
+    )
+    group.add_argument("--templates", default="openai80", metavar="SET", help="default template set (openai80)")
+    group.add_argument(
+        "--vocabulary", metavar="WORDS", help='default words: a file, a class list, or "road; car, truck"'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    exporter = _load_exporter()
+    method = _method(args.method, args.set)
+    window = _window(args)
+    settings = exporter["Settings"](
+        name=args.name,
+        precisions=args.precision,
+        weights=args.weights,
+        templates=args.templates,
+        vocabulary=args.vocabulary,
+        merges=args.merges,
+        licence=args.licence,
+        logit_scale=args.logit_scale,
+        threshold=args.threshold,
+        area_threshold=args.area_threshold,
+        pamr_steps=args.pamr,
+    )
+    exporter["check_target"](args.out, args.force)
+    source = exporter["load"](
+        args.model, args.pretrained, args.activation, args.heads, args.text_heads, args.seed
+    )
+    step = (lambda text: None) if args.json or args.quiet else (lambda text: print(text, file=sys.stderr))
+    results = exporter["export_bundle"](source, method, window, args.out, settings, args.force, step)
+    if args.json:
+        terminal.print_json({"bundle": args.out, "parity": [result.document() for result in results]})
+    else:
+        print(f"{parity_table(results)}\n\nwrote {args.out}")
+    return 0
+
+
+def _load_exporter() -> dict[str, Any]:
+    """What needs the extra ``export``. Raises `BackendUnavailable` where that is not installed."""
+    try:
+        from ..bundle import check_target
+        from ..export.build import Settings, export_bundle
+        from ..export.source import load
+    except ModuleNotFoundError as error:
+        raise BackendUnavailable(
+            f"export needs {error.name}, which is not installed; run: pip install 'vocabseg[export]'"
+        ) from error
+    return {"check_target": check_target, "Settings": Settings, "export_bundle": export_bundle, "load": load}
+
+
+def _method(name: str, pairs: list[str]) -> Any:
+    from .. import methods
+
+    try:
+        return methods.get(name, **dict(map(_parameter, pairs)))
+    except (TypeError, ValueError) as error:
+        raise VocabsegError(str(error)) from error
+
+
+def _parameter(pair: str) -> tuple[str, Any]:
+    """``std=5`` to ("std", 5.0); true, false and none in any case, numbers, and else text."""
+    key, equals, text = pair.partition("=")
+    if not equals or not key:
+        raise VocabsegError(f"--set {pair!r} is not of the form key=value")
+    constants = {"true": True, "false": False, "none": None}
+    if text.lower() in constants:
+        return key, constants[text.lower()]
+    try:
+        return key, float(text)
+    except ValueError:
+        return key, text
+
+
+def _window(args: argparse.Namespace) -> Any:
+    from ..export import window
+
+    if args.whole is None:
+        return window.sliding(
+            224 if args.crop is None else args.crop,
+            args.stride,
+            336 if args.short_side is None else args.short_side,
+            args.resize,
+        )
+    if not args.crop is args.stride is args.short_side is None:
+        raise ShapeError("--whole is one fixed size; leave --crop, --stride and --short-side out")
+    height, x, width = args.whole.lower().partition("x")
+    if not (x and height.isdecimal() and width.isdecimal()):
+        raise ShapeError(f"--whole {args.whole!r} is not a size such as 336x448 (height x width)")
+    return window.whole(int(height), int(width), args.resize)

@@ -1,0 +1,150 @@
+"""Ways to run a bundle's two towers, for verification. None of them imports torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..bundle import inside
+from ..core import load_core
+from ..errors import BackendUnavailable, ParityError
+
+BACKENDS = ("auto", "openvino", "openvino-graph", "onnxruntime")
+# How many windows go through an engine at once; bounds memory on small machines.
+_BATCH = 2
+
+
+class Towers(Protocol):
+    """A loaded bundle. ``backend`` names engine and precision, ``precision`` the gate that applies."""
+
+    backend: str
+    precision: str
+
+    def encode_windows(self, windows: np.ndarray) -> np.ndarray: ...
+
+    def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray: ...
+
+
+def open_towers(
+    folder: Path, manifest: dict[str, Any], backend: str = "auto", precision: str = "auto", threads: int = 0
+) -> Towers:
+    """Load a bundle into an engine.
+
+    backend: ``auto`` or ``openvino`` run the runtime itself, as ``Segmenter`` does; ``openvino-graph`` and
+    ``onnxruntime`` run the stored graph of ``precision`` as it is typed, in their own Python packages.
+    Raises `BackendUnavailable`, `EngineError`.
+    """
+    if backend not in BACKENDS:
+        raise BackendUnavailable(f"no backend {backend!r} to verify on; one of {', '.join(BACKENDS)}")
+    if backend == "openvino-graph":
+        return OpenVinoGraph(folder, manifest, "float32" if precision == "auto" else precision, threads)
+    if backend == "onnxruntime":
+        return OnnxRuntime(folder, manifest, "float32" if precision == "auto" else precision, threads)
+    return Runtime(folder, manifest, backend, precision, threads)
+
+
+class Runtime:
+    """The C++ core: its own bundle reader, tokenizer and engine."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], backend: str, precision: str, threads: int) -> None:
+        core = load_core()
+        self._bundle = core.Bundle.open(str(folder))
+        self._segmenter = core.Segmenter(self._bundle, backend, threads, precision)
+        self._open_text = lambda: core.TextEncoder(self._bundle, backend, threads, precision)
+        self._tokenizer = tokenizer(core, self._bundle, manifest)
+        self.backend = str(self._segmenter.backend)
+        self.precision = self.backend.rpartition("/")[2]
+
+    def encode_windows(self, windows: np.ndarray) -> np.ndarray:
+        return np.asarray(self._segmenter.encode_windows(windows))
+
+    def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
+        made = np.asarray(self._tokenizer.encode_batch(list(prompts)))
+        if not np.array_equal(made, tokens):
+            wrong = next((p for p, a, b in zip(prompts, made, tokens, strict=False) if not np.array_equal(a, b)), "")
+            raise ParityError(f"the tokenizer of this bundle makes other tokens of {wrong!r} than the training code")
+        return np.asarray(self._open_text().encode(list(prompts)))
+
+
+def tokenizer(core: Any, bundle: Any, manifest: dict[str, Any]) -> Any:
+    settings = manifest.get("tokenizer")
+    return settings and core.Tokenizer(str(bundle.file(settings["merges"])), settings["context_length"])
+
+
+class OpenVinoGraph:
+    """The stored graphs in the OpenVINO package, each operator in the type that the graph gives it."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], precision: str, threads: int) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise BackendUnavailable(f"openvino cannot be imported: {error}; run: pip install openvino") from error
+        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        if threads:
+            options["INFERENCE_NUM_THREADS"] = threads
+        self._compile = lambda path: openvino.Core().compile_model(str(path), "CPU", options)
+        self._folder, self._manifest = folder, manifest
+        self.backend, self.precision = f"openvino-graph/{precision}", precision
+
+    def encode_windows(self, windows: np.ndarray) -> np.ndarray:
+        return self._run("image_encoder", windows)
+
+    def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
+        return self._run("text_encoder", tokens)
+
+    def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
+        model = self._compile(variant(self._folder, self._manifest, tower, self.precision))
+        return np.concatenate([model([part])[0] for part in batches(values)])
+
+
+class OnnxRuntime:
+    """The stored graphs in ONNX Runtime, an implementation that shares no code with OpenVINO."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], precision: str, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise BackendUnavailable(
+                f"onnxruntime cannot be imported: {error}; run: pip install onnxruntime"
+            ) from error
+        if precision == "bfloat16":
+            raise BackendUnavailable("ONNX Runtime has no bfloat16 on CPUs; use --backend openvino-graph")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self._open = lambda path: onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        self._folder, self._manifest = folder, manifest
+        self.backend, self.precision = f"onnxruntime/{precision}", precision
+
+    def encode_windows(self, windows: np.ndarray) -> np.ndarray:
+        return self._run("image_encoder", windows)
+
+    def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
+        return self._run("text_encoder", tokens)
+
+    def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
+        session = self._open(variant(self._folder, self._manifest, tower, self.precision))
+        name = self._manifest[tower]["input"]
+        return np.concatenate([session.run(None, {name: part})[0] for part in batches(values)])
+
+
+def batches(values: np.ndarray) -> list[np.ndarray]:
+    return [values[start : start + _BATCH] for start in range(0, len(values), _BATCH)]
+
+
+def variant(folder: Path, manifest: dict[str, Any], tower: str, precision: str) -> Path:
+    """The graph of a tower in a precision. Raises `BackendUnavailable` where the bundle has none."""
+    variants = manifest[tower]["variants"]
+    if precision not in variants:
+        raise BackendUnavailable(
+            f"the bundle has no {precision} graph ({tower}: {', '.join(variants)}); "
+            f"export it again with: vocabseg export --precision float32 {precision}"
+        )
+    return inside(folder, variants[precision])
+
+
+def stored_prompts(metadata: dict[str, str]) -> list[str]:
+    return list(json.loads(metadata.get("prompts", "[]")))

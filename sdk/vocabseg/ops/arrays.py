@@ -1,0 +1,81 @@
+"""Checks and conversions that all implementations share, so that bad input fails alike everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ShapeError
+from ..kernels.common.window_plan import WindowPlan, make_plan
+
+FloatArray = NDArray[np.floating]
+# Row and column numbers are 32-bit, and so are products of two sides.
+MAX_SIDE = 1 << 15
+
+
+def floats(array: Any, name: str, *dims: int) -> FloatArray:
+    """``array`` as float16, float32 or float64 of one of the given numbers of dimensions."""
+    array = np.asarray(array)
+    if array.dtype.kind != "f":
+        raise ShapeError(
+            f"got {name} of dtype {array.dtype}, expected a float type: convert with astype(np.float32)"
+        )
+    if array.ndim not in dims:
+        expected = " or ".join(map(str, dims))
+        raise ShapeError(f"got {name} of shape {list(array.shape)}, expected {expected} dimensions")
+    return array
+
+
+def integers(array: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.integer]:
+    """``array`` as integers of the given shape."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "iu" or array.shape != shape:
+        raise ShapeError(
+            f"got {name} {array.dtype}{list(array.shape)}, expected integers of shape {list(shape)}"
+        )
+    return array
+
+
+def size_pair(size: Sequence[int] | None, plan: WindowPlan | None) -> tuple[int, int]:
+    """An output size (H, W); None means the plan's source."""
+    if size is None:
+        if plan is None:
+            raise ShapeError("an output size (H, W) is needed where there is no plan")
+        return plan.source_h, plan.source_w
+    height, width = (int(side) for side in size)
+    if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE):
+        raise ShapeError(f"got an output of {height} x {width}, expected sides of 1 to {MAX_SIDE}")
+    return height, width
+
+
+def check_plan(plan: WindowPlan) -> WindowPlan:
+    """``plan`` itself, if its lengths are positive and its windows cover the resized frame and no more."""
+    axes = (
+        (plan.source_h, plan.net_h, plan.window_h, plan.padded_h, plan.pad_top, plan.ys, plan.grid_h),
+        (plan.source_w, plan.net_w, plan.window_w, plan.padded_w, plan.pad_left, plan.xs, plan.grid_w),
+    )
+    for source, net, window, padded, pad, starts, grid in axes:
+        steps = np.diff(starts)
+        positive = min(source, net, window, grid) > 0 and pad >= 0 and pad + window <= padded
+        covered = len(starts) > 0 and starts[0] == 0 and starts[-1] + window == net
+        if not (positive and covered and (steps > 0).all() and (steps <= window).all()):
+            raise ShapeError(f"windows must lie inside the resized frame and cover it; got {plan}")
+    return plan
+
+
+def plan_of_grid(grid: tuple[int, int], size: tuple[int, int]) -> WindowPlan:
+    """One window: a patch grid stretched over ``size``."""
+    if min(grid) < 1:
+        raise ShapeError(f"got a patch grid of {grid[0]} x {grid[1]}, expected at least 1 x 1")
+    return make_plan(size, net=size, crop=size, stride=size, grid=grid)
+
+
+def image_array(image: Any) -> NDArray[np.uint8]:
+    """``image`` as uint8 [H, W, 3], any strides."""
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ShapeError(f"got an image {image.dtype}{list(image.shape)}, expected uint8 [H, W, 3]")
+    return image

@@ -1,0 +1,154 @@
+"""Labels from patch scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ShapeError
+from ..kernels.common.window_plan import WindowPlan
+from .arrays import FloatArray, check_plan, floats, integers, plan_of_grid, size_pair
+from .registry import run
+
+
+def decode_labels(
+    scores: Any,
+    size: Sequence[int] | None = None,
+    *,
+    query_to_class: Any = None,
+    classes: int | None = None,
+    class_enabled: Any = None,
+    area_threshold: float | None = None,
+    logit_scale: float = 1.0,
+    threshold: float = 0.0,
+    unlabeled: int | None = None,
+    return_scores: bool = False,
+    plan: WindowPlan | None = None,
+    impl: str = "auto",
+    threads: int | None = None,
+) -> Any:
+    """Labels [H, W] of scores [Q, h, w], or of [W, Q, h, w] with a window plan.
+
+    Scores are up-sampled bilinearly (overlapping windows averaged). The probability of a class is the maximum
+    over its queries of softmax over all queries of ``logit_scale * score``; the largest wins, ties go to the
+    lower class. NaN never wins.
+
+    Args:
+        size: (H, W) of the labels; None: the plan's source.
+        query_to_class: class of each query, int [Q]; None: one class per query.
+        classes: number of classes; None: the largest of ``query_to_class`` plus one.
+        class_enabled: bool [C]; the other classes never win, but stay in the softmax.
+        area_threshold: disable classes that win no more than this share of the pixels of all classes, and
+            decode again (SCLIP). The class whose index is ``unlabeled`` is background: it is neither counted
+            nor disabled.
+        threshold: pixels whose best class has a lower probability are unlabelled.
+        unlabeled: value of pixels without a label; None: 255, or 65535 with more than 255 classes.
+        return_scores: also return the probability of each pixel's best class.
+
+    Returns:
+        labels, uint8 or (more than 255 classes) uint16 [H, W]; with ``return_scores`` also float32 [H, W].
+
+    Raises:
+        ShapeError: arguments do not fit together.
+    """
+    scores, plan, size = _windows(scores, size, plan)
+    mapping, classes = _classes(query_to_class, classes, scores.shape[1])
+    unlabeled = (255 if classes <= 255 else 65535) if unlabeled is None else int(unlabeled)
+    _check_settings(classes, logit_scale, threshold, unlabeled)
+    if class_enabled is not None:
+        class_enabled = np.asarray(class_enabled, bool)
+        if class_enabled.shape != (classes,):
+            raise ShapeError(f"got class_enabled {list(class_enabled.shape)}, expected [{classes}]")
+
+    def decode(
+        enabled: NDArray[np.bool_] | None, threshold: float
+    ) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        settings = {"query_to_class": mapping, "classes": classes, "class_enabled": enabled}
+        settings |= {"logit_scale": logit_scale, "threshold": threshold, "unlabeled": unlabeled}
+        return run(
+            "decode_labels",
+            impl,
+            scores,
+            plan,
+            size,
+            **settings,
+            return_scores=return_scores,
+            threads=threads,
+        )
+
+    if area_threshold is not None:
+        labels, _ = decode(class_enabled, 0.0)
+        large = _large_enough(labels, classes, unlabeled, area_threshold)
+        class_enabled = large if class_enabled is None else class_enabled & large
+    labels, best = decode(class_enabled, threshold)
+    return (labels, best) if return_scores else labels
+
+
+def upsample_scores(
+    scores: Any,
+    size: Sequence[int] | None = None,
+    *,
+    plan: WindowPlan | None = None,
+    impl: str = "auto",
+    threads: int | None = None,
+) -> FloatArray:
+    """Scores [Q, H, W] at full resolution of [Q, h, w], or of [W, Q, h, w] with a window plan.
+
+    What ``decode_labels`` compares, for post-steps that need pixels. Q * H * W floats: labels alone never
+    need it.
+    """
+    scores, plan, size = _windows(scores, size, plan)
+    return run("upsample_scores", impl, scores, plan, size, threads=threads)
+
+
+def _windows(
+    scores: Any, size: Sequence[int] | None, plan: WindowPlan | None
+) -> tuple[FloatArray, WindowPlan, tuple[int, int]]:
+    """Scores as [W, Q, h, w], their plan, and the output size."""
+    size = size_pair(size, plan)
+    if plan is None:
+        scores = floats(scores, "scores", 3)[None]
+        plan = plan_of_grid(scores.shape[2:], size)
+    else:
+        scores = floats(scores, "scores", 4)
+        grid = (check_plan(plan).grid_h, plan.grid_w)
+        if scores.shape[0] != plan.windows or scores.shape[2:] != grid:
+            expected = f"[{plan.windows}, Q, {grid[0]}, {grid[1]}]"
+            raise ShapeError(f"got scores {list(scores.shape)}, expected {expected} for this plan")
+    if scores.shape[1] == 0:
+        raise ShapeError("got scores of no queries, expected at least one")
+    return scores, plan, size
+
+
+def _classes(query_to_class: Any, classes: int | None, queries: int) -> tuple[NDArray[np.integer], int]:
+    mapping = np.arange(queries) if query_to_class is None else query_to_class
+    mapping = integers(mapping, "query_to_class", (queries,))
+    classes = int(mapping.max()) + 1 if classes is None else int(classes)
+    if mapping.min() < 0 or mapping.max() >= classes:
+        raise ShapeError(
+            f"query_to_class has values {mapping.min()} to {mapping.max()}, expected 0 to {classes - 1}"
+        )
+    return mapping, classes
+
+
+def _check_settings(classes: int, logit_scale: float, threshold: float, unlabeled: int) -> None:
+    if classes > 65535 or not 0 <= unlabeled <= 65535:
+        raise ShapeError(
+            f"got {classes} classes and unlabeled={unlabeled}, labels hold at most 65535 classes"
+        )
+    if not (logit_scale > 0 and np.isfinite(logit_scale)):
+        raise ShapeError(f"logit_scale must be positive and finite, got {logit_scale}")
+    if not 0 <= threshold <= 1:
+        raise ShapeError(f"threshold must lie between 0 and 1, got {threshold}")
+
+
+def _large_enough(
+    labels: NDArray[np.integer], classes: int, unlabeled: int, area_threshold: float
+) -> NDArray[np.bool_]:
+    pixels = np.bincount(labels.ravel(), minlength=classes)[:classes].astype(float)
+    background = np.arange(classes) == unlabeled
+    pixels[background] = 0
+    return background | (pixels > area_threshold * pixels.sum())

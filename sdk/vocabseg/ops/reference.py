@@ -1,0 +1,79 @@
+"""The specification, float64 at full resolution, with results in the types of the other implementations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.common.window_plan import WindowPlan
+from ..kernels.label_decoding import reference as label_decoding
+from ..kernels.mask_pooling import reference as mask_pooling
+from ..kernels.mask_pooling import rle
+from ..kernels.pamr import reference as pamr_reference
+from ..kernels.patch_text_similarity import reference as similarity
+from ..kernels.preprocessing import reference as preprocessing
+
+REASON = "NumPy in float64; for tests, on request only"
+
+
+def patch_text_similarity(
+    features: NDArray[Any], text: NDArray[Any], *, normalize: bool, threads: int | None
+) -> NDArray[np.float32]:
+    return similarity.patch_text_similarity(features, text, normalize=normalize).astype(np.float32)
+
+
+def decode_labels(
+    scores: NDArray[Any],
+    plan: WindowPlan,
+    size: tuple[int, int],
+    *,
+    classes: int,
+    unlabeled: int,
+    return_scores: bool,
+    threads: int | None,
+    **settings: Any,
+) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    labels, best = label_decoding.decode_labels(
+        scores, plan, size, classes=classes, unlabeled=unlabeled, **settings
+    )
+    dtype = np.uint8 if classes <= 255 and unlabeled <= 255 else np.uint16
+    return labels.astype(dtype), best.astype(np.float32) if return_scores else None
+
+
+def upsample_scores(
+    scores: NDArray[Any], plan: WindowPlan, size: tuple[int, int], *, threads: int | None
+) -> NDArray[np.float32]:
+    return label_decoding.upsample_scores(scores, plan, size).astype(np.float32)
+
+
+def mask_pool(
+    features: NDArray[Any],
+    form: str,
+    masks: Any,
+    count: int,
+    size: tuple[int, int],
+    plan: WindowPlan,
+    *,
+    threads: int | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    if form == "labels":
+        masks = masks == np.arange(count)[:, None, None]
+    elif form == "rle":
+        masks = np.stack([rle.mask_of(counts, size) for counts in masks])
+    pooled, area = mask_pooling.mask_pool(features, masks, plan)
+    return pooled.astype(np.float32), area
+
+
+def preprocess(
+    image: NDArray[np.uint8], plan: WindowPlan, *, threads: int | None, **settings: Any
+) -> NDArray[Any]:
+    return preprocessing.preprocess(image, plan, **settings).astype(np.float32)
+
+
+def pamr(
+    scores: NDArray[Any], planes: NDArray[Any], *, steps: int, dilations: list[int], threads: int | None
+) -> NDArray[np.float32]:
+    image = np.moveaxis(planes, 0, -1)
+    return pamr_reference.pamr(scores, image, steps=steps, dilations=dilations).astype(np.float32)

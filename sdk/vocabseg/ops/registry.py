@@ -1,0 +1,99 @@
+"""Which implementations an op has, which can run here, and which one runs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import BackendUnavailable
+
+# Op -> its folder under kernels/.
+FOLDERS = {
+    "decode_labels": "label_decoding",
+    "mask_pool": "mask_pooling",
+    "pamr": "pamr",
+    "patch_text_similarity": "patch_text_similarity",
+    "preprocess": "preprocessing",
+    "upsample_scores": "label_decoding",
+}
+# Implementation -> the module whose functions are named like the ops; "auto" takes the first that it may.
+MODULES = {"cpu": ".cpu", "reference": ".reference"}
+# The specification: float64 at full resolution, for tests. Only on request.
+ON_REQUEST = {"reference"}
+
+_recorded: ContextVar[list[str] | None] = ContextVar("recorded", default=None)
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One implementation of an op: its id, whether it can run here, and why, or why not."""
+
+    id: str
+    available: bool
+    reason: str
+
+
+def implementations(op: str) -> list[Implementation]:
+    """The implementations of an op, in the order in which ``impl="auto"`` prefers them."""
+    return [_describe(op, name)[0] for name in MODULES]
+
+
+@contextmanager
+def record() -> Iterator[list[str]]:
+    """Collect the ids of the implementations that run inside the block.
+
+    >>> with ops.record() as used:
+    ...     ops.mask_pool(features, masks)
+    >>> used
+    ['mask_pooling/cpu']
+    """
+    used: list[str] = []
+    token = _recorded.set(used)
+    try:
+        yield used
+    finally:
+        _recorded.reset(token)
+
+
+def run(op: str, impl: str, /, *args: Any, **kwargs: Any) -> Any:
+    """Call the implementation that ``impl`` chooses. Raises ``BackendUnavailable`` if it cannot run."""
+    chosen, function = _choose(op, impl)
+    used = _recorded.get()
+    if used is not None:
+        used.append(chosen.id)
+    return function(*args, **kwargs)
+
+
+def _choose(op: str, impl: str) -> tuple[Implementation, Callable[..., Any]]:
+    folder = _folder(op)
+    name = impl.removeprefix(f"{folder}/")
+    if impl != "auto" and name not in MODULES:
+        known = ", ".join(f"{folder}/{name}" for name in MODULES)
+        raise BackendUnavailable(f"{op} has no implementation {impl!r}; it has {known}")
+    names = [name for name in MODULES if name not in ON_REQUEST] if impl == "auto" else [name]
+    reasons = []
+    for name in names:
+        description, function = _describe(op, name)
+        if function is not None:
+            return description, function
+        reasons.append(f"{description.id}: {description.reason}")
+    raise BackendUnavailable(f"no implementation of {op} can run here: {'; '.join(reasons)}")
+
+
+def _describe(op: str, name: str) -> tuple[Implementation, Callable[..., Any] | None]:
+    id = f"{_folder(op)}/{name}"
+    try:
+        module = importlib.import_module(MODULES[name], __package__)
+    except ImportError as error:
+        return Implementation(id, False, f"{error}; install the package again: pip install vocabseg"), None
+    return Implementation(id, True, module.REASON), getattr(module, op)
+
+
+def _folder(op: str) -> str:
+    if op not in FOLDERS:
+        raise BackendUnavailable(f"there is no op {op!r}; there are {', '.join(FOLDERS)}")
+    return FOLDERS[op]

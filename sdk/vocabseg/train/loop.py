@@ -1,0 +1,106 @@
+"""The training loop: resumable, one progress line every few seconds."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from ..clip import CLIP
+from .batches import Batch, make_batch
+from .bpe import Tokenizer
+from .checkpoint import load_checkpoint, save_checkpoint
+from .loss import contrastive_loss
+from .model import demo_clip, encode_patches, encode_tokens
+from .optim import Optimizer
+from .pool import ScenePool
+from .recipe import Recipe
+
+Evaluate = Callable[[CLIP], str]
+
+
+@dataclass
+class Trainer:
+    """A model in training. Batches depend only on the seed and the step, so a resumed run draws the same ones."""
+
+    recipe: Recipe
+    tokenizer: Tokenizer
+    pools: list[ScenePool]
+    checkpoint: Path
+    bfloat16: bool = True
+
+    def __post_init__(self) -> None:
+        r = self.recipe
+        self.model = demo_clip(self.tokenizer.vocab_size, r.size // 16, r.width, r.layers, r.text_width, r.text_layers,
+                               r.embed_dim, r.seed)  # fmt: skip
+        self.optimizer = Optimizer(self.model, r)
+        self.step = 0
+        saved = load_checkpoint(self.checkpoint)
+        if saved is not None:
+            self._restore(saved)
+
+    def _restore(self, saved: dict) -> None:
+        if saved["recipe"] != repr(asdict(self.recipe)):
+            raise ValueError(f"{self.checkpoint} comes from another recipe; remove it, or choose another folder")
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.step = saved["step"]
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(self.checkpoint, {
+            "recipe": repr(asdict(self.recipe)), "step": self.step, "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        })  # fmt: skip
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        r = self.recipe
+        rng = np.random.default_rng((r.seed, step))
+        pool = self.pools[r.stage(step)]
+        return make_batch(pool, rng.choice(len(pool), r.batch, replace=False), self.tokenizer, rng, r.keep,
+                          r.captions_each)  # fmt: skip
+
+    def train_step(self) -> float:
+        """One step; returns its loss."""
+        batch = self.batch(self.step)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            image = encode_patches(self.model.visual, batch.patches, batch.kept)
+            text = encode_tokens(self.model.text, batch.tokens)
+        image, text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
+        loss = contrastive_loss(image, text, batch.holds, self.model.logit_scale)
+        loss.backward()
+        self.optimizer.step(self.step)
+        self.step += 1
+        return loss.item()
+
+    def run(self, evaluate: Evaluate, report: Callable[[str], None] = print, every: float = 20.0,
+            evaluations: int = 16) -> None:  # fmt: skip
+        """Train to the end: a progress line every `every` seconds, a checkpoint and a quick evaluation now and then."""
+        total = self.recipe.steps
+        pause = max(1, total // evaluations)
+        quick, losses, first, begin = "", [], self.step, time.monotonic()
+        said = begin
+        while self.step < total:
+            losses.append(self.train_step())
+            if self.step % pause == 0 or self.step == total:
+                self.save()
+                quick = evaluate(self.model)
+                said = 0.0
+            now = time.monotonic()
+            if now - said > every:
+                rate = (self.step - first) / (now - begin)
+                report(f"step {self.step}/{total}  loss {np.mean(losses):.3f}  {rate * self.recipe.batch:.0f} pairs/s  "
+                       f"ETA {(total - self.step) / rate / 60:.1f} min  {peak_memory():.1f} GB  {quick}")  # fmt: skip
+                said, losses = now, []
+
+
+def peak_memory() -> float:
+    """Largest resident size of this process so far, in GB (mapped pictures included)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

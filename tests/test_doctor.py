@@ -1,0 +1,103 @@
+"""doctor: complete on a healthy machine, and still there on a broken one."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import fake_core
+import pytest
+
+from vocabseg import core, doctor
+from vocabseg.cli import main
+from vocabseg.errors import BackendUnavailable
+
+
+@pytest.fixture(autouse=True)
+def fake(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("VOCABSEG_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(core, "load_core", fake_core.module)
+    monkeypatch.setattr(core, "DEMO", fake_core.make_bundle(tmp_path / "demo"))
+
+
+def findings() -> dict[str, doctor.Finding]:
+    return {finding.name: finding for finding in doctor.examine()}
+
+
+def test_a_healthy_machine(capsys) -> None:
+    found = findings()
+    assert {
+        "python",
+        "numpy",
+        "pillow",
+        "openvino",
+        "core",
+        "cpu features",
+        "demo bundle",
+        "cache",
+        "av",
+    } <= set(found)
+    assert found["engine openvino-cpu"].status == doctor.OK
+    assert found["engine tensorrt"].status == doctor.OPTIONAL
+    assert "libnvinfer" in found["engine tensorrt"].detail
+    assert "pip install" in found["engine tensorrt"].fix
+    assert main(["doctor"]) == 0
+    output = capsys.readouterr().out
+    assert output.endswith("ready to segment\n")
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] is True
+    assert {"name", "status", "detail", "fix"} == set(report["findings"][0])
+
+
+def test_text_fits_80_columns_but_commands_stay_whole(capsys) -> None:
+    main(["doctor"])
+    for line in capsys.readouterr().out.splitlines():
+        assert len(line) <= 80 or "fix:" in line or "/" in line
+
+
+def test_a_core_that_does_not_load(monkeypatch, capsys) -> None:
+    def fail() -> None:
+        raise BackendUnavailable("gone") from ImportError("libopenvino.so: no such file")
+
+    monkeypatch.setattr(core, "load_core", fail)
+    found = findings()
+    assert found["core"].status == doctor.BROKEN
+    assert "libopenvino" in found["core"].detail
+    assert "pip install" in found["core"].fix
+    assert main(["doctor"]) == 1
+    assert "not ready" in capsys.readouterr().out
+
+
+def test_a_broken_package(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    found = findings()
+    assert found["openvino"].status == doctor.BROKEN
+    assert found["openvino"].fix == "pip install --force-reinstall openvino"
+    assert found["core"].status == doctor.OK
+
+
+def test_a_shadowed_package(monkeypatch) -> None:
+    monkeypatch.setattr("numpy.__version__", "0.9")
+    assert "0.9 is loaded" in findings()["numpy"].detail
+
+
+def test_a_missing_demo(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(core, "DEMO", tmp_path / "none")
+    assert findings()["demo bundle"].status == doctor.BROKEN
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("VOCABSEG_HOME", str(tmp_path / "file"))
+    found = findings()["cache"]
+    assert found.status == doctor.OPTIONAL
+    assert "VOCABSEG_HOME" in found.fix
+
+
+def test_a_probe_that_fails_is_a_finding(monkeypatch) -> None:
+    def _system():
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(doctor, "_system", _system)
+    assert "surprise" in findings()["system"].detail

@@ -1,0 +1,58 @@
+"""Evaluation of torch features: shapes, zoom, and the table's rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from vocabseg.eval import demo
+from vocabseg.eval.dense import DenseSegmenter, text_rows
+from vocabseg.eval.scenes import SIZE, held_out_scenes
+from vocabseg.train.bpe import Tokenizer, save_merges
+from vocabseg.train.checkpoint import save_weights
+from vocabseg.train.corpus import demo_merges
+from vocabseg.train.model import demo_clip
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer(demo_merges(), 32)
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer: Tokenizer):
+    return demo_clip(tokenizer.vocab_size, grid=4, width=64, layers=2, text_width=64, embed_dim=16).eval()
+
+
+def test_test_scenes_are_always_the_same() -> None:
+    a, b = (list(held_out_scenes(2)) for _ in range(2))
+    assert all(np.array_equal(x.image, y.image) and x.image.shape[:2] == SIZE for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("zoom", [1.0, 1.5])
+def test_labels_cover_the_picture(model, tokenizer: Tokenizer, zoom: float) -> None:
+    rows = text_rows(model, tokenizer, ["star", "sand"])
+    torch.testing.assert_close(rows.norm(dim=-1), torch.ones(2))
+    image = np.random.default_rng(0).integers(0, 256, (70, 100, 3), dtype=np.uint8)
+    labels = DenseSegmenter(model, "naclip", rows, zoom)(image)
+    assert labels.shape == (70, 100) and labels.dtype == np.uint8 and labels.max() <= 1
+
+
+def test_command_writes_a_row_per_method(model, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    save_weights(model, tmp_path / "w.safetensors")
+    (tmp_path / "m.txt").write_text(save_merges(demo_merges()), encoding="utf-8")
+    demo.main(["--weights", str(tmp_path / "w.safetensors"), "--merges", str(tmp_path / "m.txt"), "--count", "2",
+               "--json", str(tmp_path / "r.json")])  # fmt: skip
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert [row["method"] for row in result["methods"]] == list(demo.METHODS)
+    assert all(0 <= row["miou"] <= 100 for row in result["methods"])
+
+
+def test_command_needs_a_model() -> None:
+    with pytest.raises(SystemExit):
+        demo.main([])
