@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from vocabseg.clip import CLIP, TextConfig, VisualConfig, build, initialize
 from vocabseg.export.source import Source
 
@@ -16,7 +17,15 @@ LAYOUTS = {
 }
 LAYERS = 2
 EMBED_DIM = 32
-MERGES = [("a", "b</w>"), ("c", "a"), ("ca", "t</w>"), ("s", "k"), ("sk", "y</w>"), ("r", "e"), ("re", "d</w>")]
+MERGES = [
+    ("a", "b</w>"),
+    ("c", "a"),
+    ("ca", "t</w>"),
+    ("s", "k"),
+    ("sk", "y</w>"),
+    ("r", "e"),
+    ("re", "d</w>"),
+]
 VOCAB_SIZE = 514 + len(MERGES)
 
 

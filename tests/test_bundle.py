@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from vocabseg.bundle import MANIFEST, check_files, inside, new_bundle, read_manifest, write_manifest
 from vocabseg.errors import BundleError
 
@@ -69,7 +70,12 @@ def test_links_stay_in_the_folder(tmp_path: Path) -> None:
         ("[]", "schema_version None"),
         ('{"schema_version": 2}', "schema_version 2, expected 1"),
         ('{"schema_version": 1}', "lacks name"),
-        (json.dumps({"schema_version": 1, "files": {}, **MANIFEST_BODY, "post_steps": [{"name": "magic"}]}), "'magic'"),
+        (
+            json.dumps(
+                {"schema_version": 1, "files": {}, **MANIFEST_BODY, "post_steps": [{"name": "magic"}]}
+            ),
+            "'magic'",
+        ),
     ],
 )
 def test_bad_manifests(tmp_path: Path, text: str, message: str) -> None:

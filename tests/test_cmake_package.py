@@ -68,7 +68,8 @@ def test_example_segments_a_picture(build, tmp_path):
     bundle = write_tiny_bundle(tmp_path / "tiny")
     Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(tmp_path / "in.ppm")
     example = build / "cpp" / "examples" / "segment"
-    table = run(example, bundle, tmp_path / "in.ppm", tmp_path / "out.pgm", "road", "car, truck", "background: sky")
+    words = ("road", "car, truck", "background: sky")
+    table = run(example, bundle, tmp_path / "in.ppm", tmp_path / "out.pgm", *words)
     assert "mean score" in table and "openvino/" in table and "decode" in table
     assert Image.open(tmp_path / "out.pgm").size == (60, 40)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import numpy as np
@@ -9,10 +10,27 @@ import pytest
 
 pytest.importorskip("onnx", reason="needs the extra: test")
 
-from tiny_bundle import BLUE, CONTEXT, DIM, GREEN, RED, patch_features, text_rows, write_tiny_bundle
-
+from tiny_bundle import (
+    BLUE,
+    CONTEXT,
+    DIM,
+    GREEN,
+    RED,
+    patch_features,
+    text_rows,
+    write_manifest,
+    write_tiny_bundle,
+)
 from vocabseg import _core
-from vocabseg.errors import BackendUnavailable, BundleError, EngineError, ImageError, MaskError, ShapeError, VocabularyError
+from vocabseg.errors import (
+    BackendUnavailable,
+    BundleError,
+    EngineError,
+    ImageError,
+    MaskError,
+    ShapeError,
+    VocabularyError,
+)
 
 
 @pytest.fixture
@@ -61,7 +79,8 @@ def test_bfloat16_where_the_cpu_has_it(bundle):
     if not has:
         with pytest.raises(BackendUnavailable, match="float32"):
             _core.Segmenter(bundle, "openvino", 0, "bfloat16")
-    assert _core.Segmenter(bundle, "openvino", 0, "auto").backend == f"openvino/{'bfloat16' if has else 'float32'}"
+    chosen = _core.Segmenter(bundle, "openvino", 0, "auto").backend
+    assert chosen == f"openvino/{'bfloat16' if has else 'float32'}"
 
 
 @pytest.mark.parametrize("view", [np.flipud, np.fliplr, lambda a: a[:, :, ::-1], lambda a: a[::2, ::3]])
@@ -182,9 +201,6 @@ def test_unknown_backend(bundle, backend):
 
 def test_broken_network(tmp_path):
     folder = write_tiny_bundle(tmp_path)
-    from tiny_bundle import write_manifest
-    import json
-
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "image.onnx").write_bytes(b"not a network")
     write_manifest(folder, manifest)
@@ -227,7 +243,11 @@ def test_calls_from_several_threads(segmenter):
     image = stripes(60, 90)
     expected = segmenter.segment(image)["labels"]
     results: list[np.ndarray] = []
-    threads = [threading.Thread(target=lambda: results.append(segmenter.segment(image)["labels"])) for _ in range(8)]
+
+    def work() -> None:
+        results.append(segmenter.segment(image)["labels"])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -10,13 +10,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from export_models import MERGES, small_clip
 from safetensors.torch import save_file
+
+from export_models import MERGES, small_clip
 from vocabseg import safetensors_io
 from vocabseg.bundle import check_files, read_manifest
 from vocabseg.cli import main
 from vocabseg.errors import OfflineError
-from vocabseg.export import build, source
+from vocabseg.export import build, source, storage
 
 HEADS = ["--heads", "12", "--text-heads", "2"]
 WINDOW = ["--crop", "64", "--stride", "32", "--short-side", "96"]
@@ -29,7 +30,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = {name.removeprefix("text."): v.contiguous() for name, v in small_clip().state_dict().items()}
     save_file(state, folder / "small.safetensors")
     torch.save(state, folder / "small.pt")
-    prefixed = {("" if k.startswith("visual.") or k == "logit_scale" else "text.") + k: v for k, v in state.items()}
+    prefixed = {
+        ("" if k.startswith("visual.") or k == "logit_scale" else "text.") + k: v for k, v in state.items()
+    }
     torch.save({"state_dict": {f"module.{k}": v for k, v in prefixed.items()}}, folder / "custom.pt")
     save_file({k: v for k, v in state.items() if k.startswith("visual.")}, folder / "visual.safetensors")
     (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in MERGES))
@@ -108,7 +111,16 @@ def test_formats_give_the_same_graph(files: Path, bundle: Path, tmp_path: Path, 
 
 def test_vision_tower_alone_whole_window_half_storage(files: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     out = tmp_path / "b"
-    command = ["export", "v", "--pretrained", str(files / "visual.safetensors"), "--heads", "12", "--whole", "48x80"]
+    command = [
+        "export",
+        "v",
+        "--pretrained",
+        str(files / "visual.safetensors"),
+        "--heads",
+        "12",
+        "--whole",
+        "48x80",
+    ]
     assert main([*command, "--weights", "float16", "--method", "maskclip", "--out", str(out), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert {result["tower"] for result in document["parity"]} == {"image"}
@@ -118,6 +130,16 @@ def test_vision_tower_alone_whole_window_half_storage(files: Path, tmp_path: Pat
     assert manifest["grid"] == [3, 5]
     stored = {value.data_type for value in onnx.load(out / "image.onnx").graph.initializer}
     assert onnx.TensorProto.FLOAT16 in stored
+
+
+def test_weights_beyond_one_file(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Larger weights lie beside the graph; the engines of the gate find them, the manifest lists them."""
+    monkeypatch.setattr(storage, "_SINGLE_FILE_BYTES", 1000)
+    out = tmp_path / "b"
+    assert main(arguments(files, out)) == 0
+    assert {"image.onnx.data", "text.onnx.data"} <= set(read_manifest(out)["files"])
+    assert (out / "image.onnx").stat().st_size < 100_000 < (out / "image.onnx.data").stat().st_size
+    assert main(["verify", str(out), "--backend", "onnxruntime"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
+
 from export_models import LAYOUTS, small_source, tokens, windows
+from openvino_graph import compile_graph, has_bfloat16
 from vocabseg import methods
 from vocabseg.export.parity import GATES, compare, random_text
 from vocabseg.export.storage import round_weights, store_float16
 from vocabseg.export.trace import ImageEncoder, TextEncoder, trace_image, trace_text
-
-from openvino_graph import compile_graph, has_bfloat16
 
 TOLERANCE = 2e-5
 METHODS = [
@@ -64,7 +64,9 @@ def test_every_layout(layout: str) -> None:
     for size in ((patch * grid, patch * grid), (patch * 3, patch * 5)):
         images = windows(2, size)
         actual = run_openvino(trace_image(source.visual, method, size, "float32"), images.numpy())
-        np.testing.assert_allclose(actual, torch_features(source.visual, method, images), atol=TOLERANCE, rtol=0)
+        np.testing.assert_allclose(
+            actual, torch_features(source.visual, method, images), atol=TOLERANCE, rtol=0
+        )
 
 
 def test_text_tower() -> None:
@@ -95,7 +97,9 @@ def test_lower_precision_passes_its_gate(name: str, precision: str) -> None:
     model = trace_image(visual, method, (96, 96), precision)
     engines = [run_openvino] if precision == "bfloat16" else [run_openvino, run_onnxruntime]
     for run in engines:
-        result = compare("image", "test", precision, run(model, images.numpy()), expected, random_text(32, expected))
+        result = compare(
+            "image", "test", precision, run(model, images.numpy()), expected, random_text(32, expected)
+        )
         assert result.passed, result
 
 

@@ -15,12 +15,13 @@ from vocabseg.errors import BundleError
 open_clip_tokenizer = pytest.importorskip("open_clip.tokenizer", reason="needs the extra: export")
 
 STRINGS = 10_000
-WORDS = (
+TEXT = (
     "a photo of the dog's can't we're I'll you've I'd I'm street-light, naïve café Ünïcödé STRASSE ß ẞ ﬁsh ﬂow "
     "Σίσυφος ΟΔΟΣ İstanbul I ı ＬＯＵＤ ﾀｰﾝ “quoted” ‘single’ … — – © ® ™ ½ ² Ⅷ 日本語 中文 한국어 العربية हिन्दी 🦊 "
     "👩‍👩‍👧 🇩🇪 &amp; &lt; &#39; &eacute; &EACUTE; &notit; &amp;amp; &#x1F600; &#128; <b> <start_of_text> "
     "<end_of_text> <START_OF_TEXT> 'ſ 'S ſ K Å é \x00 \x07 \x1b[31mred\x1b[0m \u200b \u00a0 \u2028 \r\n \t \ufffd"
-).split(" ")
+)
+WORDS = TEXT.split(" ")
 ENCODINGS = (
     "latin-1", "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1257", "iso-8859-2", "mac_roman", "cp437",
 )  # fmt: skip

@@ -9,14 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from export_models import MERGES, small_source
+from openvino_graph import has_bfloat16
 from vocabseg import methods, safetensors_io
 from vocabseg.bundle import read_manifest, write_manifest
 from vocabseg.cli import main
-from vocabseg.export.build import Settings, export_bundle
+from vocabseg.export.build import export_bundle
+from vocabseg.export.describe import Settings
 from vocabseg.export.window import sliding
-
-from openvino_graph import has_bfloat16
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,9 @@ def test_wrong_results(copy: Path, capsys) -> None:  # type: ignore[no-untyped-d
     rewrite_reference(copy, features=tensors["features"][:, ::-1].copy())
     assert main(["verify", str(copy), "--precision", "float32"]) == 1
     output = capsys.readouterr()
-    assert "FAILED" in output.out and output.err.startswith("ParityError: ") and "smallest cosine" in output.err
+    assert (
+        "FAILED" in output.out and output.err.startswith("ParityError: ") and "smallest cosine" in output.err
+    )
     assert main(["verify", str(copy), "--precision", "float32", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["passed"] is False
 

@@ -88,7 +88,9 @@ def write_tiny_bundle(
         "name": "tiny",
         "created_by": "tests",
         "created": "2026-01-01T00:00:00Z",
-        "model": {"architecture": "mean-colour", "patch_size": patch, "embed_dim": DIM, "licence": "Apache-2.0"},
+        "model": {
+            "architecture": "mean-colour", "patch_size": patch, "embed_dim": DIM, "licence": "Apache-2.0",
+        },
         "method": {"name": "vanilla", "parameters": {}},
         "window": {
             "mode": mode, "height": height, "width": width, "stride": [stride, stride],
@@ -99,7 +101,9 @@ def write_tiny_bundle(
         "logit_scale": 40.0,
         "threshold": 0.0,
         "post_steps": [],
-        "tokenizer": {"kind": "clip_bpe", "merges": "merges.txt", "vocab_size": VOCAB_SIZE, "context_length": CONTEXT},
+        "tokenizer": {
+            "kind": "clip_bpe", "merges": "merges.txt", "vocab_size": VOCAB_SIZE, "context_length": CONTEXT,
+        },
         "image_encoder": {"input": "windows", "output": "features", "variants": {"float32": "image.onnx"}},
         "text_encoder": text_encoder if text else None,
         "templates": "photo",
@@ -131,11 +135,12 @@ def patch_features(image: np.ndarray, patch: int) -> np.ndarray:
     return raw / np.linalg.norm(raw, axis=-1, keepdims=True)
 
 
-def _model(nodes: list[Any], source: tuple, target: tuple, constants: dict[str, np.ndarray]) -> onnx.ModelProto:
+def _model(
+    nodes: list[Any], source: tuple, target: tuple, constants: dict[str, np.ndarray]
+) -> onnx.ModelProto:
+    infos = [[helper.make_tensor_value_info(*end)] for end in (source, target)]
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(
-        nodes, "tiny", [helper.make_tensor_value_info(*source)], [helper.make_tensor_value_info(*target)], initializers
-    )
+    graph = helper.make_graph(nodes, "tiny", *infos, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return model

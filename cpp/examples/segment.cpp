@@ -1,6 +1,7 @@
 // Segments a picture with words, without Python:
 //   segment BUNDLE PICTURE OUTPUT "road" "car, truck, van" "background: sky"
-// PICTURE is a .ppm or .png; OUTPUT, a .pgm or .png, holds the class of each pixel (255: unlabelled).
+// PICTURE is a .ppm or .png; OUTPUT, a .pgm or .png, holds the class of each pixel (255:
+// unlabelled).
 #include <array>
 #include <cstdio>
 #include <exception>

@@ -14,9 +14,11 @@ void bind_bundle(py::module_& module) {
           "Open a folder and check the SHA-256 of every file in it. Raises BundleError.")
       .def("manifest_json", &Bundle::manifest_json, "The text of manifest.json.")
       .def(
-          "file", [](const Bundle& bundle, const std::string& name) { return bundle.file(name).string(); },
+          "file",
+          [](const Bundle& bundle, const std::string& name) { return bundle.file(name).string(); },
           py::arg("name"), "The path of a file that the manifest lists.")
-      .def_property_readonly("folder", [](const Bundle& bundle) { return bundle.folder().string(); });
+      .def_property_readonly("folder",
+                             [](const Bundle& bundle) { return bundle.folder().string(); });
 }
 
 }  // namespace vocabseg

@@ -245,7 +245,5 @@ void bind_ops(py::module_& module) {
   ops.def("pool_bool", &pool_bool);
   ops.def("pool_labels", &pool_labels);
   ops.def("pool_rle", &pool_rle);
-  ops.def("decode_rle", [](const py::bytes& code) { return decode_rle(std::string_view(code)); });
-  ops.def("encode_rle", [](const RleCounts& counts) { return py::bytes(encode_rle(counts)); });
   ops.def("pamr", &refine);
 }

@@ -91,7 +91,8 @@ Masks view_masks(const py::object& value, const ImageView& image, py::object& ke
   if (!py::isinstance<py::array>(value)) {
     RunLengths codes;
     for (const auto& [height, width, counts] : value.cast<std::vector<RunLengthCode>>()) {
-      if (height != image.height || width != image.width) masks.height = height, masks.width = width;
+      if (height != image.height || width != image.width)
+        masks.height = height, masks.width = width;
       codes.emplace_back(counts.data(), counts.data() + counts.size());
     }
     masks.value = std::move(codes);

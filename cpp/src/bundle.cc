@@ -20,7 +20,8 @@ fs::path existing_folder(const fs::path& folder) {
   std::error_code error;
   const fs::path resolved = fs::canonical(folder, error);
   if (error || !fs::is_directory(resolved)) {
-    throw BundleError("bundle " + folder.string() + " is not a folder; `vocabseg export` makes one");
+    throw BundleError("bundle " + folder.string() +
+                      " is not a folder; `vocabseg export` makes one");
   }
   return resolved;
 }

@@ -9,9 +9,9 @@ namespace vocabseg {
 namespace {
 
 constexpr const char* kOfInterest[] = {
-    "sse4_2", "avx",         "avx2",     "fma",      "f16c",    "avx512f", "avx512bw",
+    "sse4_2",      "avx",         "avx2",        "fma",      "f16c",     "avx512f",  "avx512bw",
     "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8", "asimd",
-    "asimdhp", "asimddp", "bf16", "i8mm", "sve", "sve2"};
+    "asimdhp",     "asimddp",     "bf16",        "i8mm",     "sve",      "sve2"};
 
 }  // namespace
 

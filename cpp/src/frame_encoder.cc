@@ -16,8 +16,8 @@ constexpr int64_t kBatch = 64;  // windows per run of the engine: a bound for it
 kernels::WindowRule window_rule(const Manifest& manifest) {
   const WindowSpec& window = manifest.window;
   kernels::WindowRule rule;
-  rule.mode = window.mode == WindowMode::kSlide ? kernels::WindowMode::kSlide
-                                                : kernels::WindowMode::kWhole;
+  rule.mode =
+      window.mode == WindowMode::kSlide ? kernels::WindowMode::kSlide : kernels::WindowMode::kWhole;
   rule.height = window.height, rule.width = window.width;
   rule.stride_y = window.stride_y, rule.stride_x = window.stride_x;
   rule.short_side = window.short_side, rule.long_side = window.long_side;
@@ -88,10 +88,10 @@ void FrameEncoder::run_engine(const float* windows, int64_t count, float* featur
     // Engines do not write to their inputs.
     auto* input = const_cast<float*>(windows + begin * 3 * height * width);
     float* output = features + begin * patches() * dim();
-    engine_->run({{manifest_.image_encoder.input, {DType::kFloat32, {n, 3, height, width}, input}}},
-                 {{manifest_.image_encoder.output,
-                   {DType::kFloat32, {n, patches(), dim()}, output}}},
-                 nullptr);
+    engine_->run(
+        {{manifest_.image_encoder.input, {DType::kFloat32, {n, 3, height, width}, input}}},
+        {{manifest_.image_encoder.output, {DType::kFloat32, {n, patches(), dim()}, output}}},
+        nullptr);
   }
   check();
 }

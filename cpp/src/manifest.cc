@@ -91,8 +91,8 @@ TokenizerSpec parse_tokenizer(const json& node) {
 Manifest parse(const json& root) {
   const int schema = root.at("schema_version").get<int>();
   if (schema != kSchemaVersion) {
-    throw BundleError("manifest.json: schema_version is " + std::to_string(schema) +
-                      ", expected " + std::to_string(kSchemaVersion) +
+    throw BundleError("manifest.json: schema_version is " + std::to_string(schema) + ", expected " +
+                      std::to_string(kSchemaVersion) +
                       "; update vocabseg or export the bundle again with `vocabseg export`");
   }
   Manifest manifest;

@@ -15,22 +15,61 @@ int64_t count(const BoolMasks& masks) { return masks.count; }
 int64_t count(const LabelMap& masks) { return masks.count; }
 int64_t count(const RunLengths& masks) { return static_cast<int64_t>(masks.size()); }
 
-struct PushDown {
-  const FramePlan& plan;
-  kernels::ThreadPool& pool;
-  float* weights;
-  int64_t* area;
+// Weights of one chunk of masks; more would make the matrix too large where there are many.
+constexpr int64_t kMaxWeights = int64_t{1} << 25;
 
-  void operator()(const BoolMasks& masks) const {
-    kernels::mask_weights(masks.data, masks.count, plan.rows, plan.cols, weights, area, pool);
+// Masks [begin, begin + n) of each form; `scratch` holds the renumbered pixels of a label map.
+BoolMasks slice(const BoolMasks& masks, int64_t begin, int64_t n, int64_t pixels,
+                std::vector<int32_t>&) {
+  return {masks.data + begin * pixels, n};
+}
+LabelMap slice(const LabelMap& masks, int64_t begin, int64_t n, int64_t pixels,
+               std::vector<int32_t>& scratch) {
+  if (n == masks.count) return masks;
+  scratch.resize(static_cast<size_t>(pixels));
+  std::transform(masks.data, masks.data + pixels, scratch.begin(), [begin, n](int32_t label) {
+    return label >= begin && label < begin + n ? static_cast<int32_t>(label - begin) : -1;
+  });
+  return {scratch.data(), n};
+}
+RunLengths slice(const RunLengths& masks, int64_t begin, int64_t n, int64_t,
+                 std::vector<int32_t>&) {
+  return {masks.begin() + begin, masks.begin() + begin + n};
+}
+
+void push_down(const BoolMasks& masks, const FramePlan& plan, float* weights, int64_t* area,
+               kernels::ThreadPool& pool) {
+  kernels::mask_weights(masks.data, masks.count, plan.rows, plan.cols, weights, area, pool);
+}
+void push_down(const LabelMap& masks, const FramePlan& plan, float* weights, int64_t* area,
+               kernels::ThreadPool& pool) {
+  kernels::mask_weights(masks.data, masks.count, plan.rows, plan.cols, weights, area, pool);
+}
+void push_down(const RunLengths& masks, const FramePlan& plan, float* weights, int64_t* area,
+               kernels::ThreadPool& pool) {
+  kernels::mask_weights(masks, plan.rows, plan.cols, weights, area, pool);
+}
+
+// Fills area and features, chunk by chunk.
+template <class Form>
+void pool_form(const float* features, const FramePlan& plan, const Form& masks,
+               kernels::ThreadPool& pool, RegionLabels& out) {
+  const int64_t regions = count(masks);
+  const int64_t cells = int64_t{plan.windows.windows()} * plan.windows.patches();
+  const int64_t pixels = int64_t{plan.rows.rows} * plan.cols.rows;
+  const int64_t chunk = std::min(regions, std::max<int64_t>(1, kMaxWeights / cells));
+  out.area.resize(static_cast<size_t>(regions));
+  out.features.resize(static_cast<size_t>(regions * out.dim));
+  std::vector<float> weights(static_cast<size_t>(chunk * cells));
+  std::vector<int32_t> scratch;
+  for (int64_t begin = 0; begin < regions; begin += chunk) {
+    const int64_t n = std::min(chunk, regions - begin);
+    push_down(slice(masks, begin, n, pixels, scratch), plan, weights.data(),
+              out.area.data() + begin, pool);
+    kernels::pool_features(weights.data(), n, features, cells, out.dim,
+                           out.features.data() + begin * out.dim, pool);
   }
-  void operator()(const LabelMap& masks) const {
-    kernels::mask_weights(masks.data, masks.count, plan.rows, plan.cols, weights, area, pool);
-  }
-  void operator()(const RunLengths& masks) const {
-    kernels::mask_weights(masks, plan.rows, plan.cols, weights, area, pool);
-  }
-};
+}
 
 void normalize_rows(std::vector<float>& rows, size_t dim) {
   for (auto row = rows.begin(); row != rows.end(); row += static_cast<std::ptrdiff_t>(dim)) {
@@ -69,15 +108,7 @@ void pool_masks(const float* features, const FramePlan& plan, const Masks& masks
                     std::to_string(plan.rows.rows) + " x " + std::to_string(plan.cols.rows) +
                     " (rows x columns)");
   }
-  const int64_t regions = std::visit([](const auto& value) { return count(value); }, masks.value);
-  const int64_t cells = int64_t{plan.windows.windows()} * plan.windows.patches();
-  std::vector<float> weights(static_cast<size_t>(regions * cells));
-  out.area.resize(static_cast<size_t>(regions));
-  out.features.resize(static_cast<size_t>(regions * out.dim));
-  if (regions == 0) return;
-  std::visit(PushDown{plan, pool, weights.data(), out.area.data()}, masks.value);
-  kernels::pool_features(weights.data(), regions, features, cells, out.dim, out.features.data(),
-                         pool);
+  std::visit([&](const auto& form) { pool_form(features, plan, form, pool, out); }, masks.value);
   normalize_rows(out.features, static_cast<size_t>(out.dim));
 }
 

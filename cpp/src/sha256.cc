@@ -7,10 +7,8 @@
 #include "vocabseg/error.hpp"
 
 namespace vocabseg {
-namespace {
-
 // First 32 bits of the fractional parts of the cube roots of the first 64 primes.
-constexpr uint32_t kRound[64] = {
+alignas(16) const uint32_t kSha256Round[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -20,11 +18,13 @@ constexpr uint32_t kRound[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
+namespace {
+
 uint32_t rotate(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
 }  // namespace
 
-void Sha256::compress(const uint8_t* block) {
+void sha256_compress(uint32_t state[8], const uint8_t* block) {
   uint32_t w[64];
   for (int i = 0; i < 16; ++i) {
     w[i] = uint32_t{block[4 * i]} << 24 | uint32_t{block[4 * i + 1]} << 16 |
@@ -35,31 +35,34 @@ void Sha256::compress(const uint8_t* block) {
     const uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
-  auto [a, b, c, d, e, f, g, h] = state_;
+  uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
   for (int i = 0; i < 64; ++i) {
     const uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
-    const uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
+    const uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kSha256Round[i] + w[i];
     const uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
     const uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
     h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
   }
   const uint32_t added[8] = {a, b, c, d, e, f, g, h};
-  for (int i = 0; i < 8; ++i) state_[i] += added[i];
+  for (int i = 0; i < 8; ++i) state[i] += added[i];
 }
+
+Sha256::Sha256() : compress_(has_sha_instructions() ? sha256_compress_fast : sha256_compress) {}
 
 void Sha256::update(const void* data, size_t size) {
   const auto* bytes = static_cast<const uint8_t*>(data);
   while (size > 0) {
     const size_t used = length_ % block_.size();
     if (used == 0 && size >= block_.size()) {
-      compress(bytes);
+      compress_(state_.data(), bytes);
       bytes += block_.size(), size -= block_.size(), length_ += block_.size();
       continue;
     }
     const size_t n = std::min(size, block_.size() - used);
     std::copy_n(bytes, n, block_.begin() + static_cast<std::ptrdiff_t>(used));
     bytes += n, size -= n, length_ += n;
-    if (used + n == block_.size()) compress(block_.data());
+    if (used + n == block_.size()) compress_(state_.data(), block_.data());
   }
 }
 

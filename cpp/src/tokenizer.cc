@@ -20,7 +20,7 @@ constexpr std::string_view kWordEnd = "</w>";
 // The printable character by which merges files write a byte: printable Latin-1 stands for itself,
 // the other bytes follow from U+0100. Symbols are numbered in that order too.
 struct ByteSymbols {
-  std::array<std::string, kByteSymbols> name;   // by id
+  std::array<std::string, kByteSymbols> name;  // by id
   std::array<int32_t, kByteSymbols> id_of_byte{};
 
   ByteSymbols() {

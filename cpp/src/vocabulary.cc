@@ -52,8 +52,8 @@ void check(const Words& words) {
     const auto [it, added] = seen.emplace(lower(words.names[i]), i);
     if (!added) {
       throw VocabularyError("class " + std::to_string(i) + " and class " +
-                            std::to_string(it->second) + " have the same name \"" +
-                            words.names[i] + "\"; remove one, or join them with commas");
+                            std::to_string(it->second) + " have the same name \"" + words.names[i] +
+                            "\"; remove one, or join them with commas");
     }
   }
   if (words.background.size() == words.names.size()) {

@@ -67,8 +67,8 @@ TEST_F(BundleTest, PathsStayInside) {
   const TemporaryFolder outside;
   write(outside.path() / "secret", "x");
   for (const std::string& name :
-       {"../" + outside.path().filename().string() + "/secret", (outside.path() / "secret").string(),
-        std::string("a/../../x"), std::string("")}) {
+       {"../" + outside.path().filename().string() + "/secret",
+        (outside.path() / "secret").string(), std::string("a/../../x"), std::string("")}) {
     nlohmann::json manifest = tiny_manifest();
     manifest["files"][name]["sha256"] = sha256_of_file(outside.path() / "secret");
     write_bundle(folder(), manifest);

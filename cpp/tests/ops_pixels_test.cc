@@ -1,4 +1,4 @@
-// Preprocessing, run-length codes, mask pooling.
+// Preprocessing and mask pooling.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -59,22 +59,16 @@ TEST(Preprocess, NormalisesAndPads) {
       ShapeError);
 }
 
-TEST(Rle, KnownCode) {
-  const RleCounts counts{6, 1, 40, 4, 5, 4, 5, 4, 21};
-  EXPECT_EQ(encode_rle(counts), "61X13mN000`0");
-  EXPECT_EQ(decode_rle("61X13mN000`0"), counts);
-  EXPECT_EQ(decode_rle(""), RleCounts{});
-}
-
-TEST(Rle, RefusesWhatIsNoCode) {
-  for (const char* code : {"P", "p", "/", "oooooooo0", "O"}) {
-    EXPECT_THROW(decode_rle(code), MaskError) << code;
+RleCounts run_lengths(const uint8_t* mask, int height, int width) {
+  RleCounts counts{0};
+  bool inside = false;
+  for (int i = 0; i < height * width; ++i) {
+    const bool value = mask[(i % height) * width + i / height] != 0;
+    if (value != inside) counts.push_back(0);
+    inside = value;
+    ++counts.back();
   }
-}
-
-TEST(Rle, MaskIsReadByColumns) {
-  EXPECT_EQ(rle_from_mask(Bytes{0, 1, 1, 0, 1, 0}.data(), 2, 3), (RleCounts{2, 3, 1}));
-  EXPECT_EQ(rle_from_mask(Bytes{1, 1}.data(), 1, 2), (RleCounts{0, 2}));
+  return counts;
 }
 
 struct Weights {
@@ -124,7 +118,7 @@ TEST(MaskWeights, AllFormsAgree) {
   std::vector<RleCounts> codes;
   for (int m = 0; m < kMasks; ++m) {
     for (int i = 0; i < kPixels; ++i) masks[m * kPixels + i] = labels[i] == m;
-    codes.push_back(rle_from_mask(&masks[m * kPixels], kHeight, kWidth));
+    codes.push_back(run_lengths(&masks[m * kPixels], kHeight, kWidth));
   }
   const Weights from_bool = push(kMasks, rows, cols, [&](float* weights, int64_t* area) {
     mask_weights(masks.data(), kMasks, rows, cols, weights, area, pool);

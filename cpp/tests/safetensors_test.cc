@@ -30,8 +30,8 @@ std::string stored_vocabulary() {
         {"templates", "photo"}}},
       {"embeddings", {{"dtype", "F32"}, {"shape", {3, 2}}, {"data_offsets", {0, 24}}}},
       {"query_to_class", {{"dtype", "I64"}, {"shape", {3}}, {"data_offsets", {24, 48}}}}};
-  return with_length(header.dump(), bytes<float>({1, 0, 0, 1, 0.6f, 0.8f}) +
-                                        bytes<int64_t>({0, 1, 1}));
+  return with_length(header.dump(),
+                     bytes<float>({1, 0, 0, 1, 0.6f, 0.8f}) + bytes<int64_t>({0, 1, 1}));
 }
 
 class StoredVocabularyTest : public ::testing::Test {

@@ -1,34 +1,11 @@
 #include "vocabseg/segmenter.hpp"
 
-#include <gtest/gtest.h>
+#include <cmath>
 
-#include <atomic>
-#include <thread>
-
-#include "tiny_bundle.hpp"
+#include "segmenter_fixture.hpp"
 
 namespace vocabseg::test {
 namespace {
-
-class SegmenterTest : public ::testing::Test {
- protected:
-  Segmenter make(const nlohmann::json& manifest = tiny_manifest(), int threads = 2,
-                 std::function<void()> on_run = {}) {
-    write_bundle(folder_.path(), manifest);
-    Settings settings;
-    settings.threads = threads;
-    return Segmenter(Bundle::open(folder_.path()), std::make_unique<ColourEngine>(std::move(on_run)),
-                     settings);
-  }
-
-  static nlohmann::json with_steps(const nlohmann::json& steps) {
-    nlohmann::json manifest = tiny_manifest();
-    manifest["post_steps"] = steps;
-    return manifest;
-  }
-
-  TemporaryFolder folder_;
-};
 
 SegmentOptions with_scores() {
   SegmentOptions options;
@@ -162,50 +139,6 @@ TEST_F(SegmenterTest, FramesOfChangingSize) {
   }
 }
 
-TEST_F(SegmenterTest, Regions) {
-  Segmenter segmenter = make();
-  segmenter.set_vocabulary(colour_vocabulary({0, 1, 2}, {1}));
-  const Stripes image(96, 32, {kRed, kGreen, kBlue});
-  std::vector<uint8_t> masks(4 * 96 * 32, 0);
-  std::vector<int32_t> map(96 * 32);
-  RunLengths codes(4);
-  for (int x = 0; x < 96; ++x) {
-    for (int y = 0; y < 32; ++y) {
-      masks[(x / 32 * 32 + y) * 96 + x] = 1;
-      map[y * 96 + x] = x / 32;
-    }
-  }
-  codes = {{0, 1024, 2048}, {1024, 1024, 1024}, {2048, 1024}, {3072}};
-  const auto check = [&](const Masks& value, size_t count) {
-    const RegionLabels out = segmenter.classify_masks(image.view(), value);
-    ASSERT_EQ(out.class_ids.size(), count);
-    EXPECT_EQ(out.class_ids[0], 0);
-    EXPECT_EQ(out.class_ids[1], -1);  // background
-    EXPECT_GT(out.scores[1], 0.9f);
-    EXPECT_EQ(out.class_ids[2], 2);
-    EXPECT_EQ(out.area[2], 1024);
-    EXPECT_NEAR(out.features[8 + 2], 0.99, 0.02);
-    if (count < 4) return;
-    EXPECT_EQ(out.class_ids[3], -1);  // empty
-    EXPECT_EQ(out.scores[3], 0);
-    EXPECT_EQ(out.area[3], 0);
-  };
-  check({32, 96, BoolMasks{masks.data(), 4}}, 4);
-  check({32, 96, LabelMap{map.data(), 3}}, 3);
-  check({32, 96, codes}, 4);
-  EXPECT_TRUE(segmenter.classify_masks(image.view(), {32, 96, RunLengths{}}).class_ids.empty());
-}
-
-TEST_F(SegmenterTest, BadMasks) {
-  Segmenter segmenter = make();
-  segmenter.set_vocabulary(colour_vocabulary({0, 1}));
-  const Stripes image(40, 32, {kRed});
-  const std::vector<uint8_t> mask(40 * 32, 1);
-  EXPECT_THROW(segmenter.classify_masks(image.view(), {40, 32, BoolMasks{mask.data(), 1}}),
-               MaskError);
-  EXPECT_THROW(segmenter.classify_masks(image.view(), {32, 40, RunLengths{{1, 2}}}), MaskError);
-}
-
 TEST_F(SegmenterTest, FeaturesOfOneWindowAreItsPatches) {
   Segmenter segmenter = make();
   const Stripes image(kWindow, kWindow, {kRed, kGreen});
@@ -214,110 +147,8 @@ TEST_F(SegmenterTest, FeaturesOfOneWindowAreItsPatches) {
   EXPECT_EQ(map.width, kGrid);
   EXPECT_EQ(map.dim, kDim);
   const float unit = 1 / std::sqrt(1.01f);
-  EXPECT_NEAR(map.features[0], unit, 1e-6);                    // patch (0, 0) is red
+  EXPECT_NEAR(map.features[0], unit, 1e-6);                       // patch (0, 0) is red
   EXPECT_NEAR(map.features[(kGrid - 1) * kDim + 1], unit, 1e-6);  // the last one is green
-}
-
-TEST_F(SegmenterTest, Cancels) {
-  Segmenter* running = nullptr;
-  Segmenter segmenter = make(tiny_manifest(), 2, [&] {
-    if (running) running->cancel();
-  });
-  segmenter.set_vocabulary(colour_vocabulary({0, 1}));
-  const Stripes image(64, 64, {kRed});
-  segmenter.cancel();  // nothing runs, so nothing happens
-  EXPECT_NO_THROW(segmenter.segment(image.view()));
-  running = &segmenter;
-  EXPECT_THROW(segmenter.segment(image.view()), Cancelled);
-  EXPECT_THROW(segmenter.classify_masks(image.view(), {64, 64, RunLengths{{0, 4096}}}), Cancelled);
-  EXPECT_THROW(segmenter.features(image.view()), Cancelled);
-  running = nullptr;
-  EXPECT_NO_THROW(segmenter.segment(image.view()));
-}
-
-TEST_F(SegmenterTest, WordsChangeWhileFramesRun) {
-  Segmenter segmenter = make();
-  segmenter.set_vocabulary(colour_vocabulary({0, 1}));
-  const Stripes image(64, 64, {kRed, kGreen});
-  std::atomic<bool> done{false};
-  std::thread other([&] {
-    for (int i = 0; !done; ++i) {
-      segmenter.set_vocabulary(i % 2 ? colour_vocabulary({1, 0}) : colour_vocabulary({0, 1}));
-    }
-  });
-  std::thread second([&] {
-    while (!done) segmenter.segment(image.view());
-  });
-  for (int i = 0; i < 50; ++i) {
-    const Segmentation out = segmenter.segment(image.view());
-    EXPECT_NE(out.label(32, 4), out.label(32, 60));  // one vocabulary per frame
-  }
-  done = true;
-  other.join();
-  second.join();
-}
-
-TEST_F(SegmenterTest, BadImages) {
-  Segmenter segmenter = make();
-  segmenter.set_vocabulary(colour_vocabulary({0, 1}));
-  const std::vector<uint8_t> pixels(3 * 10000);
-  EXPECT_THROW(segmenter.segment({pixels.data(), 0, 5}), ImageError);
-  EXPECT_THROW(segmenter.segment({pixels.data(), 5, -1}), ImageError);
-  EXPECT_THROW(segmenter.segment({nullptr, 5, 5}), ImageError);
-  EXPECT_THROW(segmenter.segment({pixels.data(), 1 << 20, 1 << 20}), ImageError);
-}
-
-TEST_F(SegmenterTest, TooManyWindows) {
-  nlohmann::json manifest = tiny_manifest();
-  manifest["window"]["long_side"] = 1 << 20;
-  Segmenter segmenter = make(manifest);
-  segmenter.set_vocabulary(colour_vocabulary({0}));
-  for (const int width : {300, 10000}) {
-    const std::vector<uint8_t> pixels(3 * static_cast<size_t>(width));
-    EXPECT_THROW(segmenter.segment({pixels.data(), width, 1}), ImageError) << width;
-  }
-}
-
-TEST_F(SegmenterTest, BadVocabulariesLeaveTheFormerOne) {
-  Segmenter segmenter = make();
-  EXPECT_THROW(segmenter.segment(Stripes(32, 32, {kRed}).view()), VocabularyError);
-  segmenter.set_vocabulary(colour_vocabulary({0, 1}));
-  std::vector<Vocabulary> bad(6, colour_vocabulary({0, 1}));
-  bad[0].dim = 3;
-  bad[1].embeddings.pop_back();
-  bad[2].words.query_to_class[0] = 2;
-  bad[3].embeddings[0] = NAN;
-  bad[4].words.background = {5};
-  bad[5] = Vocabulary{};
-  for (const Vocabulary& vocabulary : bad) {
-    EXPECT_THROW(segmenter.set_vocabulary(vocabulary), VocabularyError);
-  }
-  EXPECT_THROW(segmenter.set_vocabulary({std::string("road")}), VocabularyError);  // no text tower
-  EXPECT_EQ(segmenter.segment(Stripes(32, 32, {kGreen}).view()).label(0, 0), 1);
-}
-
-TEST_F(SegmenterTest, LogsTheEngine) {
-  write_bundle(folder_.path(), tiny_manifest());
-  std::vector<std::string> messages;
-  Settings settings;
-  settings.log = [&](Level, std::string_view message) { messages.emplace_back(message); };
-  const Segmenter segmenter(Bundle::open(folder_.path()), std::make_unique<ColourEngine>(),
-                            settings);
-  ASSERT_FALSE(messages.empty());
-  EXPECT_NE(messages[0].find("colour/float32"), std::string::npos);
-}
-
-TEST(Backends, NamedOneRunsOrThrows) {
-  EXPECT_FALSE(backends().empty());
-  EXPECT_THROW(choose_backend("abacus"), BackendUnavailable);
-  for (const BackendInfo& backend : backends()) {
-    EXPECT_FALSE(backend.reason.empty());
-    if (backend.available) {
-      EXPECT_EQ(choose_backend("auto").id, backend.id);
-    } else {
-      EXPECT_THROW(choose_backend(backend.id), BackendUnavailable);
-    }
-  }
 }
 
 }  // namespace

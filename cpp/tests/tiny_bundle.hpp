@@ -40,29 +40,30 @@ inline void write(const std::filesystem::path& path, const std::string& text) {
 }
 
 inline nlohmann::json tiny_manifest() {
-  return {{"schema_version", 1},
-          {"name", "tiny"},
-          {"model", {{"patch_size", kPatch}, {"embed_dim", kDim}}},
-          {"method", {{"name", "vanilla"}}},
-          {"window",
-           {{"mode", "slide"},
-            {"height", kWindow},
-            {"width", kWindow},
-            {"stride", {16, 16}},
-            {"short_side", kWindow},
-            {"long_side", 2048}}},
-          {"grid", {kGrid, kGrid}},
-          {"normalization", {{"mean", {0, 0, 0}}, {"std", {255, 255, 255}}}},
-          {"logit_scale", 40.0},
-          {"tokenizer",
-           {{"kind", "clip_bpe"},
-            {"merges", "merges.txt"},
-            {"vocab_size", 517},
-            {"context_length", 8}}},
-          {"image_encoder",
-           {{"input", "windows"}, {"output", "features"}, {"variants", {{"float32", "image.onnx"}}}}},
-          {"text_encoder", nullptr},
-          {"templates", "photo"}};
+  return {
+      {"schema_version", 1},
+      {"name", "tiny"},
+      {"model", {{"patch_size", kPatch}, {"embed_dim", kDim}}},
+      {"method", {{"name", "vanilla"}}},
+      {"window",
+       {{"mode", "slide"},
+        {"height", kWindow},
+        {"width", kWindow},
+        {"stride", {16, 16}},
+        {"short_side", kWindow},
+        {"long_side", 2048}}},
+      {"grid", {kGrid, kGrid}},
+      {"normalization", {{"mean", {0, 0, 0}}, {"std", {255, 255, 255}}}},
+      {"logit_scale", 40.0},
+      {"tokenizer",
+       {{"kind", "clip_bpe"},
+        {"merges", "merges.txt"},
+        {"vocab_size", 517},
+        {"context_length", 8}}},
+      {"image_encoder",
+       {{"input", "windows"}, {"output", "features"}, {"variants", {{"float32", "image.onnx"}}}}},
+      {"text_encoder", nullptr},
+      {"templates", "photo"}};
 }
 
 // Writes the files of a bundle, then the manifest with their hashes.

@@ -60,7 +60,8 @@ TEST_F(TokenizerTest, BadMerges) {
 std::vector<std::string> pieces(const std::string& text) {
   const std::u32string clean = text::clean(text);
   std::vector<std::string> out;
-  for (std::u32string_view piece : text::split_pieces(clean)) out.push_back(text::encode_utf8(piece));
+  for (std::u32string_view piece : text::split_pieces(clean))
+    out.push_back(text::encode_utf8(piece));
   return out;
 }
 

@@ -11,7 +11,8 @@ namespace {
 using Strings = std::vector<std::string>;
 
 TEST(ParseVocabulary, ClassesSynonymsBackground) {
-  const Words words = parse_vocabulary({"road", " car ,  pick-up   truck", "Background: sky, cloud"});
+  const Words words =
+      parse_vocabulary({"road", " car ,  pick-up   truck", "Background: sky, cloud"});
   EXPECT_EQ(words.names, (Strings{"road", "car", "sky"}));
   EXPECT_EQ(words.queries, (Strings{"road", "car", "pick-up truck", "sky", "cloud"}));
   EXPECT_EQ(words.query_to_class, (std::vector<int32_t>{0, 1, 1, 2, 2}));
@@ -20,7 +21,7 @@ TEST(ParseVocabulary, ClassesSynonymsBackground) {
 
 TEST(ParseVocabulary, Errors) {
   const std::vector<Strings> cases = {
-      {},           {""},         {"   "},          {"car,"},          {",car"}, {"a,,b"},
+      {},           {""},           {"   "},         {"car,"},        {",car"},           {"a,,b"},
       {"car; bus"}, {"car", "car"}, {"Car", "cAR "}, {"background:"}, {"background: sky"}};
   for (const Strings& entries : cases) {
     EXPECT_THROW(parse_vocabulary(entries), VocabularyError)

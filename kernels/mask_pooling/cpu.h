@@ -6,9 +6,12 @@
 
 #include "kernels/common/axis_weights.h"
 #include "kernels/common/thread_pool.h"
-#include "kernels/mask_pooling/rle.h"
 
 namespace vocabseg::kernels {
+
+// COCO run lengths of a mask that is read column by column: background first (its run may be 0),
+// then mask, background, ... in turn.
+using RleCounts = std::vector<uint32_t>;
 
 // Masks are pushed down through the transposed up-sampling: weights [M, W, gh, gw] float32 with
 // W = rows.windows * cols.windows, gh = rows.grid, gw = cols.grid; area [M] pixels. A row sums to

@@ -23,7 +23,17 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 POST_STEPS = ("area_threshold", "pamr")
 
-_REQUIRED = ("name", "model", "method", "window", "grid", "normalization", "logit_scale", "image_encoder", "files")
+_REQUIRED = (
+    "name",
+    "model",
+    "method",
+    "window",
+    "grid",
+    "normalization",
+    "logit_scale",
+    "image_encoder",
+    "files",
+)
 _BLOCK = 1 << 20
 
 
@@ -33,7 +43,9 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}; make one with: vocabseg export") from error
+        raise BundleError(
+            f"{folder} is not a bundle: it has no {MANIFEST}; make one with: vocabseg export"
+        ) from error
     except (OSError, ValueError) as error:
         raise BundleError(f"cannot read {path}: {error}; copy the bundle again") from error
     version = manifest.get("schema_version") if isinstance(manifest, dict) else None

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from plans import PLANS, scores_for, textbook
+from vocabseg import rle
 from vocabseg.errors import MaskError, ShapeError
-from vocabseg.kernels.mask_pooling import rle
 
 OP = "mask_pool"
 WIDTH = 5
@@ -37,9 +37,10 @@ def expected_of(features: np.ndarray, masks: np.ndarray, plan) -> np.ndarray:
 
 
 def coco(mask: np.ndarray, form: str) -> dict:
-    counts = rle.counts_of(mask)
-    code = rle.encode_counts(counts)
-    return {"size": list(mask.shape), "counts": {"list": counts, "bytes": code, "str": code.decode()}[form]}
+    counts = rle.encode(mask)
+    code = rle.compress(counts)
+    forms = {"list": counts.tolist(), "bytes": code.encode(), "str": code}
+    return {"size": list(mask.shape), "counts": forms[form]}
 
 
 @pytest.mark.parametrize("name", PLANS)

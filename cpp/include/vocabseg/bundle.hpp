@@ -58,9 +58,9 @@ struct Manifest {
   EncoderSpec image_encoder;
   std::optional<EncoderSpec> text_encoder;
   std::optional<TokenizerSpec> tokenizer;
-  std::string templates;                             // default template set
-  std::map<std::string, std::string> vocabularies;   // name -> file
-  std::map<std::string, std::string> sha256;         // every file but the manifest -> hash
+  std::string templates;                            // default template set
+  std::map<std::string, std::string> vocabularies;  // name -> file
+  std::map<std::string, std::string> sha256;        // every file but the manifest -> hash
 };
 
 // An opened and verified bundle. Cheap to copy.

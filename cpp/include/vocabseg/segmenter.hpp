@@ -16,8 +16,8 @@
 
 namespace vocabseg {
 
-// uint8 RGB pixels that the caller owns. Strides are in bytes and may be negative; a row_stride of 0
-// means that rows follow each other without gaps. pixel_stride 4 skips an alpha channel.
+// uint8 RGB pixels that the caller owns. Strides are in bytes and may be negative; a row_stride of
+// 0 means that rows follow each other without gaps. pixel_stride 4 skips an alpha channel.
 struct ImageView {
   const uint8_t* pixels = nullptr;
   int width = 0;
@@ -57,7 +57,8 @@ struct LabelMap {  // [height, width]; mask m is where the value is m, negative 
   const int32_t* data = nullptr;
   int64_t count = 0;  // largest value + 1
 };
-using RunLengths = std::vector<std::vector<uint32_t>>;  // COCO counts: column-major, background first
+using RunLengths =
+    std::vector<std::vector<uint32_t>>;  // COCO counts: column-major, background first
 
 struct Masks {
   int height = 0, width = 0;

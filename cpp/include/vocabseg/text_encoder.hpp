@@ -33,8 +33,8 @@ class TextEncoder {
   std::unique_ptr<Impl> impl_;
 };
 
-// The sentences of a template set that comes with vocabseg ("openai80", "simple7", "photo", ...), in
-// which "{}" stands for the word. Throws VocabularyError on a name that is not known.
+// The sentences of a template set that comes with vocabseg ("openai80", "simple7", "photo", ...),
+// in which "{}" stands for the word. Throws VocabularyError on a name that is not known.
 const std::vector<std::string>& template_set(const std::string& name);
 
 // A row per word: every template encoded, unit rows, their mean, unit again.

@@ -13,7 +13,8 @@ namespace {
 constexpr std::u32string_view kFixedPieces[] = {kStartOfText, kEndOfText, U"'s",  U"'t", U"'re",
                                                 U"'ve",       U"'m",      U"'ll", U"'d"};
 
-// The pattern ignores case; in lower-case text only the long s is left that folds to another letter.
+// The pattern ignores case; in lower-case text only the long s is left that folds to another
+// letter.
 char32_t fold(char32_t c) { return c == U'\u017F' ? U's' : c; }
 
 bool starts_with(std::u32string_view text, std::u32string_view prefix) {

@@ -16,11 +16,11 @@ struct Ligature {
 };
 
 constexpr Ligature kLigatures[] = {
-    {U'\u0132', U"IJ"},  {U'\u0133', U"ij"},  {U'\u0149', U"\u02BCn"},  {U'\u01F1', U"DZ"},
-    {U'\u01F2', U"Dz"},  {U'\u01F3', U"dz"},  {U'\u01C4', U"D\u017D"},  {U'\u01C5', U"D\u017E"},
-    {U'\u01C6', U"d\u017E"}, {U'\u01C7', U"LJ"}, {U'\u01C8', U"Lj"},    {U'\u01C9', U"lj"},
-    {U'\u01CA', U"NJ"},  {U'\u01CB', U"Nj"},  {U'\u01CC', U"nj"},       {U'\uFB00', U"ff"},
-    {U'\uFB01', U"fi"},  {U'\uFB02', U"fl"},  {U'\uFB03', U"ffi"},      {U'\uFB04', U"ffl"},
+    {U'\u0132', U"IJ"},      {U'\u0133', U"ij"}, {U'\u0149', U"\u02BCn"}, {U'\u01F1', U"DZ"},
+    {U'\u01F2', U"Dz"},      {U'\u01F3', U"dz"}, {U'\u01C4', U"D\u017D"}, {U'\u01C5', U"D\u017E"},
+    {U'\u01C6', U"d\u017E"}, {U'\u01C7', U"LJ"}, {U'\u01C8', U"Lj"},      {U'\u01C9', U"lj"},
+    {U'\u01CA', U"NJ"},      {U'\u01CB', U"Nj"}, {U'\u01CC', U"nj"},      {U'\uFB00', U"ff"},
+    {U'\uFB01', U"fi"},      {U'\uFB02', U"fl"}, {U'\uFB03', U"ffi"},     {U'\uFB04', U"ffl"},
     {U'\uFB05', U"\u017Ft"}, {U'\uFB06', U"st"},
 };
 
@@ -38,7 +38,8 @@ std::u32string fix_ligatures(std::u32string_view text) {
   return out;
 }
 
-// One to one replacements: C1 controls by their Windows-1252 meaning, curly quotes by straight ones.
+// One to one replacements: C1 controls by their Windows-1252 meaning, curly quotes by straight
+// ones.
 char32_t fix_c1_control(char32_t c) {
   return c >= 0x80 && c <= 0x9F ? windows_1252(static_cast<unsigned char>(c)) : c;
 }

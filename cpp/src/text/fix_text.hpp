@@ -1,4 +1,5 @@
-// Text repair equal to ftfy.fix_text 6.3 with its defaults, which open_clip applies before tokenizing.
+// Text repair equal to ftfy.fix_text 6.3 with its defaults, which open_clip applies before
+// tokenizing.
 #pragma once
 
 #include <string>

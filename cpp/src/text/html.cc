@@ -21,9 +21,8 @@ constexpr size_t kLongestStrictName = 24;  // of ftfy's pattern
 
 template <size_t n>
 std::optional<std::u32string> find(const Entity (&table)[n], std::string_view name) {
-  const auto* it =
-      std::lower_bound(std::begin(table), std::end(table), name,
-                       [](const Entity& e, std::string_view v) { return e.name < v; });
+  const auto* it = std::lower_bound(std::begin(table), std::end(table), name,
+                                    [](const Entity& e, std::string_view v) { return e.name < v; });
   if (it == std::end(table) || it->name != name) return std::nullopt;
   return decode_utf8(it->value);
 }

@@ -77,8 +77,8 @@ bool is_ascii(std::u32string_view text) {
   return std::all_of(text.begin(), text.end(), [](char32_t c) { return c < 0x80; });
 }
 
-// Byte C3 before a space is "à" whose no-break space became a space: a word of its own, so the space
-// stays, unless a second space follows or it begins one of a few Portuguese words.
+// Byte C3 before a space is "à" whose no-break space became a space: a word of its own, so the
+// space stays, unless a second space follows or it begins one of a few Portuguese words.
 std::string restore_a_grave(const std::string& bytes) {
   static constexpr std::string_view kAttached[] = {" ", "quele", "quela", "quilo", "s "};
   std::string out;
@@ -86,9 +86,9 @@ std::string restore_a_grave(const std::string& bytes) {
     out += bytes[i];
     if (bytes.compare(i, 2, "\xC3 ") != 0) continue;
     const std::string_view next = std::string_view(bytes).substr(i + 2);
-    const bool attached = std::any_of(
-        std::begin(kAttached), std::end(kAttached),
-        [next](std::string_view word) { return next.substr(0, word.size()) == word; });
+    const bool attached =
+        std::any_of(std::begin(kAttached), std::end(kAttached),
+                    [next](std::string_view word) { return next.substr(0, word.size()) == word; });
     if (!attached) out += '\xA0';
   }
   return out;

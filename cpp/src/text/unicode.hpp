@@ -1,4 +1,5 @@
-// The parts of Unicode that CLIP's tokenizer needs, with the results of Python's str and unicodedata.
+// The parts of Unicode that CLIP's tokenizer needs, with the results of Python's str and
+// unicodedata.
 #pragma once
 
 #include <string>

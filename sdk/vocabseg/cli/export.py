@@ -18,7 +18,9 @@ _EPILOG = """examples:
 
 def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("export", help="make a bundle from a CLIP model", epilog=_EPILOG)
-    parser.add_argument("model", metavar="MODEL", help="a ViT of open_clip, such as ViT-B-16; any name for a file")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a ViT of open_clip, such as ViT-B-16; any name for a file"
+    )
     parser.add_argument("--out", required=True, metavar="FOLDER", help="the bundle to make")
     parser.add_argument("--force", action="store_true", help="replace a bundle that is there")
     parser.add_argument("--name", help="the bundle's name")
@@ -47,13 +49,19 @@ def _add_model(group: Any) -> None:
 
 
 def _add_method(group: Any) -> None:
-    group.add_argument("--method", default="sclip", metavar="NAME", help="sclip by default; an unknown one lists all")
+    group.add_argument(
+        "--method", default="sclip", metavar="NAME", help="sclip by default; an unknown one lists all"
+    )
     group.add_argument(
         "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="parameters of the method"
     )
     group.add_argument("--logit-scale", type=float, metavar="X", help="of the cosines before the softmax")
-    group.add_argument("--threshold", type=float, default=0.0, metavar="P", help="least probability of a label")
-    group.add_argument("--area-threshold", type=float, metavar="SHARE", help="drop classes with a smaller share")
+    group.add_argument(
+        "--threshold", type=float, default=0.0, metavar="P", help="least probability of a label"
+    )
+    group.add_argument(
+        "--area-threshold", type=float, metavar="SHARE", help="drop classes with a smaller share"
+    )
     group.add_argument("--pamr", type=int, metavar="STEPS", help="refine with PAMR")
 
 
@@ -74,9 +82,14 @@ def _add_content(group: Any) -> None:
         help="graphs to write; float32 always is",
     )
     group.add_argument(
-        "--weights", choices=("float32", "float16"), default="float32", help="float16 rounds matrices and halves files"
+        "--weights",
+        choices=("float32", "float16"),
+        default="float32",
+        help="float16 rounds matrices and halves files",
     )
-    group.add_argument("--templates", default="openai80", metavar="SET", help="default template set (openai80)")
+    group.add_argument(
+        "--templates", default="openai80", metavar="SET", help="default template set (openai80)"
+    )
     group.add_argument(
         "--vocabulary", metavar="WORDS", help='default words: a file, a class list, or "road; car, truck"'
     )
@@ -116,7 +129,8 @@ def _load_exporter() -> dict[str, Any]:
     """What needs the extra ``export``. Raises `BackendUnavailable` where that is not installed."""
     try:
         from ..bundle import check_target
-        from ..export.build import Settings, export_bundle
+        from ..export.build import export_bundle
+        from ..export.describe import Settings
         from ..export.source import load
     except ModuleNotFoundError as error:
         raise BackendUnavailable(

@@ -20,7 +20,10 @@ def add_parser(subparsers: Any) -> None:
         help="auto or openvino: the runtime; openvino-graph, onnxruntime: a stored graph as it is typed",
     )
     parser.add_argument(
-        "--precision", default="auto", choices=("auto", "float32", "bfloat16", "float16"), help="auto by default"
+        "--precision",
+        default="auto",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        help="auto by default",
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (all by default)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")

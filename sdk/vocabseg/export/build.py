@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,14 @@ import numpy as np
 import onnx_ir as ir
 import torch
 
-from .. import __version__, templates
+from .. import templates
 from ..bundle import new_bundle, write_manifest
 from ..embedding import Embedder
-from ..errors import ShapeError, VocabsegError, VocabularyError
+from ..errors import ShapeError, VocabularyError
 from ..methods import Method
 from ..vocabulary import Vocabulary
 from . import storage, tokenization, trace
+from .describe import REFERENCE, Settings, describe, graph_metadata
 from .engines import open_towers
 from .parity import Parity
 from .reference import reference_windows, write_reference
@@ -30,56 +29,8 @@ from .window import Window
 
 logger = logging.getLogger(__name__)
 
-PRECISIONS = tuple(trace.DTYPES)
 SUFFIXES = {"float32": "", "bfloat16": ".bf16", "float16": ".fp16"}
-# logit_scale of each method's published configuration (before the softmax over words).
-LOGIT_SCALES = {"clearclip": 50.0}
-DEFAULT_LOGIT_SCALE = 40.0
-MERGES, REFERENCE, VOCABULARY = "merges.txt", "reference.safetensors", "vocabularies/default.safetensors"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a bundle holds beside the model, the method and the window.
-
-    precisions: graphs to write; float32 is always among them. weights: ``float32``, or ``float16`` to round the
-    matrices once and store them in half the size. templates: name of the default template set. vocabulary: words
-    to store as the default vocabulary, see ``Vocabulary.of``. merges: byte-pair merges; None for OpenAI's.
-    area_threshold, pamr_steps: post-steps, see the method cards of SCLIP and NACLIP; None leaves a step out.
-    """
-
-    name: str | None = None
-    precisions: Sequence[str] = ("float32",)
-    weights: str = "float32"
-    templates: str = "openai80"
-    vocabulary: str | Sequence[str] | None = None
-    merges: str | os.PathLike[str] | None = None
-    licence: str | None = None
-    logit_scale: float | None = None
-    threshold: float = 0.0
-    area_threshold: float | None = None
-    pamr_steps: int | None = None
-    post_steps: list[dict[str, Any]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        unknown = [name for name in self.precisions if name not in PRECISIONS]
-        if unknown or self.weights not in ("float32", "float16"):
-            raise VocabsegError(f"no precision {(unknown or [self.weights])[0]!r}; one of {', '.join(PRECISIONS)}")
-        if self.templates not in templates.names():
-            raise VocabularyError(
-                f"a bundle names a template set that every vocabseg has: {', '.join(templates.names())}; "
-                f"got {self.templates!r}"
-            )
-        if self.logit_scale is not None and not 0 < self.logit_scale < 1e6:
-            raise VocabsegError(f"the logit scale is {self.logit_scale}, expected a positive number")
-        if not 0 <= self.threshold < 1:
-            raise VocabsegError(f"the threshold is {self.threshold}, expected 0 to 1")
-        steps: list[dict[str, Any]] = []
-        if self.area_threshold is not None:
-            steps.append({"name": "area_threshold", "threshold": self.area_threshold})
-        if self.pamr_steps is not None:
-            steps.append({"name": "pamr", "steps": self.pamr_steps, "dilations": [8, 16]})
-        object.__setattr__(self, "post_steps", steps)
+MERGES, VOCABULARY = "merges.txt", "vocabularies/default.safetensors"
 
 
 def export_bundle(
@@ -125,10 +76,14 @@ def export_bundle(
         if source.text is not None:
             step("tracing the text tower")
             tower, context = source.text, {"context_length": str(source.text.config.context_length)}
-            text = write_tower(folder, "text", source, settings, lambda p: trace.trace_text(tower, p), context)
+            text = write_tower(
+                folder, "text", source, settings, lambda p: trace.trace_text(tower, p), context
+            )
         manifest = describe(source, method, window, grid, settings, image, text)
-        step("computing the reference")
+        if settings.vocabulary is not None:
+            step("embedding the vocabulary")
         write_text_files(folder, source, merges, settings, manifest)
+        step("computing the reference")
         tokenize = make_tokenizer(source, merges)
         windows = reference_windows(window.size, source.mean, source.std)
         write_reference(folder / REFERENCE, source.visual, method, windows, source.text, tokenize)
@@ -142,9 +97,13 @@ def export_bundle(
 def load_merges(source: Source, settings: Settings) -> list[tokenization.Merge] | None:
     if source.text is None:
         if settings.vocabulary is not None:
-            raise VocabularyError("words need a text tower, and these weights have none; leave --vocabulary out")
+            raise VocabularyError(
+                "words need a text tower, and these weights have none; leave --vocabulary out"
+            )
         return None
-    merges = tokenization.read_merges(Path(settings.merges)) if settings.merges else tokenization.openai_merges()
+    merges = (
+        tokenization.read_merges(Path(settings.merges)) if settings.merges else tokenization.openai_merges()
+    )
     tokenization.check_vocabulary(merges, source.text.config.vocab_size)
     return merges
 
@@ -179,58 +138,6 @@ def write_tower(
         storage.save(model, folder / name, {"precision": precision, "model": source.architecture, **metadata})
         variants[precision] = name
     return variants
-
-
-def graph_metadata(source: Source, method: Method, window: Window, grid: tuple[int, int]) -> dict[str, str]:
-    """What a consumer of the ONNX file alone has to know."""
-    return {
-        "method": repr(method),
-        "mean": " ".join(map(str, source.mean)),
-        "std": " ".join(map(str, source.std)),
-        "window": f"{window.height} {window.width}",
-        "patch_size": str(source.visual.config.patch_size),
-        "grid": f"{grid[0]} {grid[1]}",
-    }
-
-
-def describe(
-    source: Source,
-    method: Method,
-    window: Window,
-    grid: tuple[int, int],
-    settings: Settings,
-    image: Mapping[str, str],
-    text: Mapping[str, str] | None,
-) -> dict[str, Any]:
-    """The manifest, without its files."""
-    config = source.visual.config
-    size = ("patch_size", "width", "layers", "heads", "embed_dim", "activation")
-    return {
-        "name": settings.name or f"{source.architecture}-{method.name}".lower(),
-        "created_by": f"vocabseg {__version__}",
-        "created": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "model": {
-            "architecture": source.architecture,
-            "pretrained": source.pretrained,
-            "weights_sha256": source.sha256,
-            "licence": settings.licence or source.licence,
-            "source": source.origin,
-            **{key: getattr(config, key) for key in size},
-        },
-        "method": {"name": method.name, "parameters": asdict(method)},
-        "window": window.manifest(),
-        "grid": list(grid),
-        "normalization": {"mean": list(source.mean), "std": list(source.std)},
-        "logit_scale": settings.logit_scale or LOGIT_SCALES.get(method.name, DEFAULT_LOGIT_SCALE),
-        "threshold": settings.threshold,
-        "post_steps": settings.post_steps,
-        "image_encoder": {"input": "windows", "output": "features", "variants": dict(image)},
-        "text_encoder": text and {"input": "tokens", "output": "embedding", "variants": dict(text)},
-        "tokenizer": None,
-        "templates": settings.templates,
-        "vocabularies": {},
-        "reference": REFERENCE,
-    }
 
 
 def write_text_files(
@@ -274,5 +181,7 @@ def check(folder: Path, manifest: dict[str, Any]) -> list[Parity]:
     """Every stored graph as it is typed, then the runtime in the precision that it would choose."""
     results = []
     for precision in manifest["image_encoder"]["variants"]:
-        results += compare_towers(folder, manifest, open_towers(folder, manifest, "openvino-graph", precision))
+        results += compare_towers(
+            folder, manifest, open_towers(folder, manifest, "openvino-graph", precision)
+        )
     return results + compare_towers(folder, manifest, open_towers(folder, manifest, "auto"))

@@ -50,7 +50,9 @@ def open_towers(
 class Runtime:
     """The C++ core: its own bundle reader, tokenizer and engine."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], backend: str, precision: str, threads: int) -> None:
+    def __init__(
+        self, folder: Path, manifest: dict[str, Any], backend: str, precision: str, threads: int
+    ) -> None:
         core = load_core()
         self._bundle = core.Bundle.open(str(folder))
         self._segmenter = core.Segmenter(self._bundle, backend, threads, precision)
@@ -65,8 +67,12 @@ class Runtime:
     def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
         made = np.asarray(self._tokenizer.encode_batch(list(prompts)))
         if not np.array_equal(made, tokens):
-            wrong = next((p for p, a, b in zip(prompts, made, tokens, strict=False) if not np.array_equal(a, b)), "")
-            raise ParityError(f"the tokenizer of this bundle makes other tokens of {wrong!r} than the training code")
+            wrong = next(
+                (p for p, a, b in zip(prompts, made, tokens, strict=False) if not np.array_equal(a, b)), ""
+            )
+            raise ParityError(
+                f"the tokenizer of this bundle makes other tokens of {wrong!r} than the training code"
+            )
         return np.asarray(self._open_text().encode(list(prompts)))
 
 
@@ -82,7 +88,9 @@ class OpenVinoGraph:
         try:
             import openvino
         except ImportError as error:
-            raise BackendUnavailable(f"openvino cannot be imported: {error}; run: pip install openvino") from error
+            raise BackendUnavailable(
+                f"openvino cannot be imported: {error}; run: pip install openvino"
+            ) from error
         options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads

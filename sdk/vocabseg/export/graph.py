@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,31 @@ def constant(value: ir.Value | None) -> np.ndarray | None:
     return None if value is None or value.const_value is None else value.const_value.numpy()
 
 
+def users(value: ir.Value) -> list[ir.Node]:
+    """The nodes that read a value, one entry per use."""
+    return [use.node for use in value.uses()]
+
+
 def add_constant(graph: ir.Graph, name: str, array: np.ndarray) -> ir.Value:
     """A new initialiser. Its name must be new to the graph."""
     value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-    value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
+    value.shape, value.type = ir.Shape(array.shape), ir.TensorType(ir.DataType.from_numpy(array.dtype))
     graph.register_initializer(value)
     return value
 
 
-def add_node(anchor: ir.Node, op_type: str, inputs: list[ir.Value], dtype: ir.DataType, **attributes: Any) -> ir.Value:
+def add_node(
+    anchor: ir.Node,
+    op_type: str,
+    inputs: Sequence[ir.Value | None],
+    dtype: ir.DataType | None,
+    **attributes: Any,
+) -> ir.Value:
     """The output of a new node in front of ``anchor``, which passes its place in the module on."""
     node = ir.node(op_type, inputs, attributes or None)
     node.metadata_props.update(anchor.metadata_props)
-    node.outputs[0].dtype = dtype
+    node.outputs[0].type = None if dtype is None else ir.TensorType(dtype)
+    assert anchor.graph is not None
     anchor.graph.insert_before(anchor, node)
     return node.outputs[0]
 

@@ -50,12 +50,12 @@ def enclosing(scope: str) -> str:
 
 
 def role(value: ir.Value) -> str:
-    use = value.uses()[0]
+    use = next(iter(value.uses()))
     return f"{use.node.name}.{_ROLES.get(use.node.op_type, f'input{use.idx}')}"
 
 
 def rename_initializer(graph: ir.Graph, value: ir.Value, name: str) -> None:
-    del graph.initializers[value.name]
+    del graph.initializers[str(value.name)]
     value.name = name
     if value.const_value is not None:
         value.const_value.name = name

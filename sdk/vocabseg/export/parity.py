@@ -58,7 +58,12 @@ class Parity:
 
 
 def compare(
-    tower: str, backend: str, precision: str, actual: np.ndarray, expected: np.ndarray, text: np.ndarray | None
+    tower: str,
+    backend: str,
+    precision: str,
+    actual: np.ndarray,
+    expected: np.ndarray,
+    text: np.ndarray | None,
 ) -> Parity:
     """Compare unit rows [..., D] with the reference and judge them by the gate of ``precision``.
 
@@ -71,7 +76,8 @@ def compare(
         )
     got, want = actual.reshape(-1, actual.shape[-1]), expected.reshape(-1, expected.shape[-1])
     cosine = np.einsum("nd,nd->n", got, want, dtype=np.float64) / np.maximum(
-        np.linalg.norm(got.astype(np.float64), axis=1) * np.linalg.norm(want.astype(np.float64), axis=1), 1e-12
+        np.linalg.norm(got.astype(np.float64), axis=1) * np.linalg.norm(want.astype(np.float64), axis=1),
+        1e-12,
     )
     agreement = None if text is None else best_class_agreement(got, want, text, GATES[precision].tie)
     values = (float(cosine.min()), float(cosine.mean()), float(np.abs(got - want).max()))
@@ -89,7 +95,9 @@ def judge(gate: Gate, cosine_min: float, cosine_mean: float, agreement: float | 
     ]
     # Written so that NaN fails.
     return tuple(
-        f"{name} {value:.6f} is below {limit}" for name, value, limit in checks if value is not None and not value >= limit
+        f"{name} {value:.6f} is below {limit}"
+        for name, value, limit in checks
+        if value is not None and not value >= limit
     )
 
 

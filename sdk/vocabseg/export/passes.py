@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from onnxscript import optimizer
 
-from .graph import add_constant, add_node, constant, nodes, producer, remove_unused
+from .graph import add_constant, add_node, constant, nodes, producer, remove_unused, users
 
 _NO_LIMIT = 1 << 40
 
@@ -49,8 +49,8 @@ def split_projections(graph: ir.Graph) -> None:
         for part, output in enumerate(split.outputs):
             if not output.uses():
                 continue
-            w = add_constant(graph, f"{product.inputs[1].name}.{output.name}", weights[part])
-            b = add_constant(graph, f"{add.inputs[1].name}.{output.name}", biases[part])
+            w = add_constant(graph, f"{output.name}.weight", weights[part])
+            b = add_constant(graph, f"{output.name}.bias", biases[part])
             projected = add_node(split, "MatMul", [product.inputs[0], w], output.dtype)
             output.replace_all_uses_with(add_node(split, "Add", [projected, b], output.dtype))
 
@@ -73,7 +73,11 @@ def distribute_attention_sum(graph: ir.Graph) -> None:
     """(A + B) v becomes A v + B v, so that each softmax stands in an attention of its own, which engines fuse."""
     for product in nodes(graph, "MatMul"):
         total = producer(product.inputs[0], "Add")
-        if total is None or len(total.outputs[0].uses()) != 1 or not all(map(attention_weights, total.inputs)):
+        if (
+            total is None
+            or len(total.outputs[0].uses()) != 1
+            or not all(map(attention_weights, total.inputs))
+        ):
             continue
         value, output = product.inputs[1], product.outputs[0]
         left, right = (add_node(product, "MatMul", [term, value], output.dtype) for term in total.inputs)
@@ -91,10 +95,10 @@ def pad_class_token(graph: ir.Graph) -> None:
     The same numbers, as 0 + (c + p) equals c + p, and no arithmetic on shapes is left in the graph.
     """
     for concat in nodes(graph, "Concat"):
-        expand, uses = producer(concat.inputs[0], "Expand"), concat.outputs[0].uses()
-        if expand is None or len(concat.inputs) != 2 or len(uses) != 1 or uses[0].node.op_type != "Add":
+        expand, readers = producer(concat.inputs[0], "Expand"), users(concat.outputs[0])
+        if expand is None or len(concat.inputs) != 2 or [node.op_type for node in readers] != ["Add"]:
             continue
-        add = uses[0].node
+        add = readers[0]
         token, table = constant(expand.inputs[0]), constant(add.inputs[1])
         if token is None or table is None:
             continue
@@ -110,20 +114,30 @@ def pad_class_token(graph: ir.Graph) -> None:
 def multiply_patches(graph: ir.Graph) -> None:
     """A bfloat16 patch convolution becomes a product of flattened patches: Conv takes no bfloat16 before opset 22."""
     for conv in nodes(graph, "Conv"):
-        weight, output = constant(conv.inputs[1]), conv.outputs[0]
-        if output.dtype != ir.DataType.BFLOAT16 or weight is None or len(conv.inputs) != 2:
-            continue
-        flatten, transpose = conv.outputs[0].uses()[0].node, None
-        if flatten.op_type == "Reshape" and len(flatten.outputs[0].uses()) == 1:
-            transpose = flatten.outputs[0].uses()[0].node
-        if transpose is None or list(transpose.attributes.get_ints("perm", ())) != [0, 2, 1]:
+        weight, dtype = constant(conv.inputs[1]), conv.outputs[0].dtype
+        tokens = flattened(conv.outputs[0])
+        if dtype != ir.DataType.BFLOAT16 or weight is None or tokens is None or len(conv.inputs) != 2:
             continue
         width, channels, patch, _ = weight.shape
-        height, wide = (int(side) // patch for side in conv.inputs[0].shape[2:])
-        split = add_constant(graph, f"{conv.name}.split", np.array([0, channels, height, patch, wide, patch]))
-        join = add_constant(graph, f"{conv.name}.join", np.array([0, height * wide, channels * patch * patch]))
-        matrix = add_constant(graph, f"{conv.name}.matrix", np.ascontiguousarray(weight.reshape(width, -1).T))
-        cells = add_node(conv, "Reshape", [conv.inputs[0], split], output.dtype)
-        cells = add_node(conv, "Transpose", [cells], output.dtype, perm=[0, 2, 4, 1, 3, 5])
-        patches = add_node(conv, "Reshape", [cells, join], output.dtype)
-        transpose.outputs[0].replace_all_uses_with(add_node(conv, "MatMul", [patches, matrix], output.dtype))
+        assert conv.inputs[0] is not None and conv.inputs[0].shape is not None
+        rows, columns = (int(str(side)) // patch for side in conv.inputs[0].shape[2:])
+        split = np.array([0, channels, rows, patch, columns, patch])
+        join = np.array([0, rows * columns, channels * patch * patch])
+        matrix = np.ascontiguousarray(weight.reshape(width, -1).T)
+        x = add_node(
+            conv, "Reshape", [conv.inputs[0], add_constant(graph, f"{conv.name}.split", split)], dtype
+        )
+        x = add_node(conv, "Transpose", [x], dtype, perm=[0, 2, 4, 1, 3, 5])
+        x = add_node(conv, "Reshape", [x, add_constant(graph, f"{conv.name}.join", join)], dtype)
+        x = add_node(conv, "MatMul", [x, add_constant(graph, f"{conv.name}.matrix", matrix)], dtype)
+        tokens.replace_all_uses_with(x)
+
+
+def flattened(image: ir.Value) -> ir.Value | None:
+    """[B, h·w, D] where the graph makes it of [B, D, h, w], its only reader, by Reshape and Transpose."""
+    for op_type in ("Reshape", "Transpose"):
+        readers = users(image)
+        if [node.op_type for node in readers] != [op_type]:
+            return None
+        image = readers[0].outputs[0]
+    return image if list(readers[0].attributes.get_ints("perm", ())) == [0, 2, 1] else None

@@ -27,7 +27,13 @@ WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin")
 MEAN, STD = (122.771, 116.746, 104.094), (68.501, 66.632, 70.323)
 
 # What the weights' publishers state; other tags are left open.
-_LICENCES = {"openai": "MIT", "laion": "MIT", "datacomp": "MIT", "commonpool": "MIT", "metaclip": "CC-BY-NC-4.0"}
+_LICENCES = {
+    "openai": "MIT",
+    "laion": "MIT",
+    "datacomp": "MIT",
+    "commonpool": "MIT",
+    "metaclip": "CC-BY-NC-4.0",
+}
 _CONNECT_SECONDS = 5.0
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
@@ -75,7 +81,9 @@ def load(
     if pretrained == RANDOM:
         return from_seed(architecture, activation, seed)
     if Path(pretrained).suffix in WEIGHT_FILES or os.sep in pretrained:
-        return from_file(architecture, Path(pretrained).expanduser(), activation or "quick_gelu", heads, text_heads)
+        return from_file(
+            architecture, Path(pretrained).expanduser(), activation or "quick_gelu", heads, text_heads
+        )
     return from_tag(architecture, pretrained, activation)
 
 
@@ -127,7 +135,9 @@ def from_file(
 
 def check_heads(option: str, width: int, heads: int) -> None:
     if heads < 1 or width % heads:
-        raise WeightsError(f"{heads} heads do not divide the tower's width {width}; give their number with {option}")
+        raise WeightsError(
+            f"{heads} heads do not divide the tower's width {width}; give their number with {option}"
+        )
 
 
 def known_configs(architecture: str) -> tuple | None:  # type: ignore[type-arg]
@@ -143,7 +153,9 @@ def check_sizes(architecture: str, path: Path, found: tuple, expected: tuple) ->
         if mine is not None and replace(mine, activation=theirs.activation) != theirs:
             differing = [k for k, v in vars(theirs).items() if k != "activation" and getattr(mine, k) != v]
             sizes = ", ".join(f"{k} {getattr(mine, k)} (expected {getattr(theirs, k)})" for k in differing)
-            raise WeightsError(f"{path} is not {architecture}: its {tower} tower has {sizes}; name the right model")
+            raise WeightsError(
+                f"{path} is not {architecture}: its {tower} tower has {sizes}; name the right model"
+            )
 
 
 def with_activation(clip: CLIP, activation: str) -> CLIP:

@@ -43,7 +43,9 @@ def parse_merges(lines: Sequence[str], where: str) -> list[Merge]:
     for number, line in enumerate(lines, 1):
         parts = line.split()
         if len(parts) != 2:
-            raise WeightsError(f"merge {number} of {where} is {line!r}, expected two symbols with a space between")
+            raise WeightsError(
+                f"merge {number} of {where} is {line!r}, expected two symbols with a space between"
+            )
         merges.append((parts[0], parts[1]))
     return merges
 

@@ -34,7 +34,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, visual: VisualTransformer, method: Method, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.visual = in_dtype(visual, dtype)
+        self.visual = visual if dtype is torch.float32 else copy.deepcopy(visual).to(dtype)
         self.method = method
         self.dtype = dtype
 
@@ -47,14 +47,10 @@ class TextEncoder(nn.Module):
 
     def __init__(self, text: TextTransformer, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.text = in_dtype(text, dtype)
+        self.text = text if dtype is torch.float32 else copy.deepcopy(text).to(dtype)
 
     def forward(self, tokens: Tensor) -> Tensor:
         return unit_rows(self.text(tokens))
-
-
-def in_dtype(module: nn.Module, dtype: torch.dtype) -> nn.Module:
-    return module if dtype is torch.float32 else copy.deepcopy(module).to(dtype)
 
 
 def unit_rows(x: Tensor) -> Tensor:
@@ -91,6 +87,7 @@ def trace(module: nn.Module, example: Tensor, input_name: str, output_name: str)
             opset_version=OPSET,
             verbose=False,
         )
+    assert program is not None
     model = program.model
     model.ir_version = IR_VERSION
     shape_for_engines(model)
@@ -108,10 +105,12 @@ def fixed_positions(
 
     def positions(asked: tuple[int, int], position: str = "offset") -> Tensor:
         if asked != grid or position != method.position:
-            raise ValueError(f"{method.name} asks for positions of {asked} ({position}), the window has {grid}")
+            raise ValueError(
+                f"{method.name} asks for positions of {asked} ({position}), the window has {grid}"
+            )
         return table
 
-    target.positions = positions  # type: ignore[method-assign]
+    target.positions = positions  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -42,9 +42,13 @@ class Window:
             raise ShapeError("sliding windows need a stride and a short side")
         for stride, side in zip(self.stride, (self.height, self.width), strict=True):
             if not 1 <= stride <= side:
-                raise ShapeError(f"the stride is {stride}, expected 1 to {side}: more would leave gaps between windows")
+                raise ShapeError(
+                    f"the stride is {stride}, expected 1 to {side}: more would leave gaps between windows"
+                )
         if not 1 <= self.short_side <= self.long_side:
-            raise ShapeError(f"the short side is {self.short_side}, expected 1 to the long side, {self.long_side}")
+            raise ShapeError(
+                f"the short side is {self.short_side}, expected 1 to the long side, {self.long_side}"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -71,7 +75,9 @@ class Window:
         return entry | {"resize": self.resize}
 
 
-def sliding(crop: int = 224, stride: int | None = None, short_side: int = 336, resize: str = "bilinear") -> Window:
+def sliding(
+    crop: int = 224, stride: int | None = None, short_side: int = 336, resize: str = "bilinear"
+) -> Window:
     """Square windows; a stride of None is half of the window."""
     stride = max(crop // 2, 1) if stride is None else stride
     return Window("slide", crop, crop, (stride, stride), short_side, resize=resize)

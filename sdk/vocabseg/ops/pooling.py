@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import rle
 from ..errors import MaskError, ShapeError
 from ..kernels.common.window_plan import WindowPlan
-from ..kernels.mask_pooling import rle
 from .arrays import FloatArray, check_plan, floats, plan_of_grid, size_pair
 from .registry import run
 
-Masks = NDArray[np.bool_] | NDArray[np.int32] | list[list[int]]
+Masks = NDArray[np.bool_] | NDArray[np.int32] | list[NDArray[np.uint32]]
 
 
 def mask_pool(
@@ -90,28 +90,8 @@ def _parse_labels(labels: NDArray[Any], count: int | None) -> tuple[str, Masks, 
 def _parse_rle(masks: Sequence[dict[str, Any]]) -> tuple[str, Masks, tuple[int, int], int]:
     if not masks:
         return "rle", [], (1, 1), 0
-    try:
-        sizes = {tuple(int(side) for side in mask["size"]) for mask in masks}
-        codes = [_counts(mask["counts"]) for mask in masks]
-    except (KeyError, TypeError, ValueError) as error:
-        raise MaskError(
-            f'expected masks {{"size": [H, W], "counts": ...}} with run-length counts: {error}'
-        ) from error
-    size = next(iter(sizes))
-    if len(sizes) > 1 or len(size) != 2 or min(size) < 1:
+    codes = [rle.parse(mask) for mask in masks]
+    sizes = {(height, width) for height, width, _ in codes}
+    if len(sizes) > 1:
         raise MaskError(f"got masks of sizes {sorted(sizes)}, expected one size [H, W]")
-    for i, code in enumerate(codes):
-        if sum(code) != size[0] * size[1]:
-            raise MaskError(f"the runs of mask {i} sum to {sum(code)}, expected {size[0]} x {size[1]}")
-    return "rle", codes, size, len(codes)
-
-
-def _counts(counts: Any) -> list[int]:
-    if isinstance(counts, str):
-        counts = counts.encode("ascii")
-    if isinstance(counts, bytes):
-        return rle.decode_counts(counts)
-    counts = [int(count) for count in counts]
-    if any(count < 0 or count >= 1 << 32 for count in counts):
-        raise ValueError("a count is negative or over 32 bits")
-    return counts
+    return "rle", [counts for _, _, counts in codes], sizes.pop(), len(codes)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import rle
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.label_decoding import reference as label_decoding
 from ..kernels.mask_pooling import reference as mask_pooling
-from ..kernels.mask_pooling import rle
 from ..kernels.pamr import reference as pamr_reference
 from ..kernels.patch_text_similarity import reference as similarity
 from ..kernels.preprocessing import reference as preprocessing
@@ -61,7 +61,7 @@ def mask_pool(
     if form == "labels":
         masks = masks == np.arange(count)[:, None, None]
     elif form == "rle":
-        masks = np.stack([rle.mask_of(counts, size) for counts in masks])
+        masks = np.stack([rle.decode(counts, *size) for counts in masks])
     pooled, area = mask_pooling.mask_pool(features, masks, plan)
     return pooled.astype(np.float32), area
 

@@ -18,12 +18,13 @@ STD = np.array([68.501, 66.632, 70.323], np.float32)
 
 @dataclass
 class Batch:
-    """patches float32 `[B, K, 3·p·p]`, kept int64 `[B, K]` (grid positions), tokens int64 `[C·B, T]`,
-    holds bool `[B, C·B]`: the caption says nothing that the picture's own C captions do not say."""
+    """patches float32 `[B, K, 3·p·p]`, kept int64 `[B, K]` (grid positions), tokens: int64 `[B, T]` of the
+    full captions and `[(C - 1)·B, T']` of the others, holds bool `[B, C·B]`: the caption says nothing that the
+    picture's own C captions do not say."""
 
     patches: Tensor
     kept: Tensor
-    tokens: Tensor
+    tokens: list[Tensor]
     holds: Tensor
 
 
@@ -55,11 +56,16 @@ def make_batch(pool: ScenePool, rows: np.ndarray, tokenizer: Tokenizer, rng: np.
                 for turn in range(captions_each) for i in rows]  # fmt: skip
     facts = fact_matrix(captions)
     known = facts.reshape(captions_each, len(rows), -1).max(0)
-    tokens = tokenizer([c.text for c in captions])
-    tokens = tokens[:, : int((tokens > 0).sum(1).max())]
+    texts = [c.text for c in captions]
     return Batch(
         torch.from_numpy(pixels.reshape(len(rows), count, -1)),
         torch.from_numpy(kept),
-        torch.from_numpy(tokens),
+        [tokenize(tokenizer, part) for part in (texts[: len(rows)], texts[len(rows) :]) if part],
         torch.from_numpy((1 - known) @ facts.T == 0),
     )
+
+
+def tokenize(tokenizer: Tokenizer, texts: list[str]) -> Tensor:
+    """int64 `[len(texts), T]`, T the longest text's length: short captions do not pay for long ones."""
+    tokens = tokenizer(texts)
+    return torch.from_numpy(tokens[:, : int((tokens > 0).sum(1).max())])

@@ -47,10 +47,7 @@ def caption(rng: Rng, things: list[Thing], backgrounds: list[str], full: bool) -
     facts: set[int] = set()
     objects = _join(rng, [_name_thing(rng, thing, facts, full) for thing in named])
     ground = _name_grounds(rng, grounds, facts)
-    if objects and ground:
-        text = _pick(rng, WHERE).format(objects, ground)
-    else:
-        text = objects or ground
+    text = _pick(rng, WHERE).format(objects, ground) if objects and ground else objects or ground
     frames = RARE_FRAMES if rng.random() < 0.15 else PLAIN_FRAMES
     text = _pick(rng, frames).format(text)
     return Caption(text + ("." if rng.random() < 0.3 else ""), frozenset(facts))

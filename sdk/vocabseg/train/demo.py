@@ -32,7 +32,7 @@ QUICK_SCENES = 16
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
-    torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)  # the workers of the loop run side by side
     recipe = dataclasses.replace(DEMO, pairs=options.pairs or DEMO.pairs, pool=options.pool or DEMO.pool)
     out: Path = options.out
     pools = []
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
         pools.append(make_pool(out / f"pool-{i}", recipe.pool, recipe.size, stage.seed, stage.style, options.threads))
     merges = demo_merges()
     tokenizer = Tokenizer(merges, CONTEXT_LENGTH)
-    trainer = Trainer(recipe, tokenizer, pools, out / "checkpoint.pt", use_bfloat16(options.precision))
+    trainer = Trainer(recipe, tokenizer, pools, out / "checkpoint.pt", use_bfloat16(options.precision), options.threads)
     quick = QuickEvaluation(tokenizer)
     trainer.run(quick, lambda line: print(line, flush=True))
     write_then_rename(out / "merges.txt", lambda path: path.write_text(save_merges(merges), encoding="utf-8"))

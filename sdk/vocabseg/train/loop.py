@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from ..clip import CLIP
-from .batches import Batch, make_batch
+from .batches import make_batch
 from .bpe import Tokenizer
 from .checkpoint import load_checkpoint, save_checkpoint
 from .loss import contrastive_loss
@@ -21,6 +22,7 @@ from .model import demo_clip, encode_patches, encode_tokens
 from .optim import Optimizer
 from .pool import ScenePool
 from .recipe import Recipe
+from .workers import Workers
 
 Evaluate = Callable[[CLIP], str]
 
@@ -34,12 +36,14 @@ class Trainer:
     pools: list[ScenePool]
     checkpoint: Path
     bfloat16: bool = True
+    threads: int = 1
 
     def __post_init__(self) -> None:
         r = self.recipe
         self.model = demo_clip(self.tokenizer.vocab_size, r.size // 16, r.width, r.layers, r.text_width, r.text_layers,
                                r.embed_dim, r.seed)  # fmt: skip
         self.optimizer = Optimizer(self.model, r)
+        self.workers = Workers(self.threads, self.bfloat16)
         self.step = 0
         saved = load_checkpoint(self.checkpoint)
         if saved is not None:
@@ -59,23 +63,22 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
         })  # fmt: skip
 
-    def batch(self, step: int) -> Batch:
-        """The batch of a step."""
-        r = self.recipe
-        rng = np.random.default_rng((r.seed, step))
-        pool = self.pools[r.stage(step)]
-        return make_batch(pool, rng.choice(len(pool), r.batch, replace=False), self.tokenizer, rng, r.keep,
-                          r.captions_each)  # fmt: skip
-
     def train_step(self) -> float:
         """One step; returns its loss."""
-        batch = self.batch(self.step)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            image = encode_patches(self.model.visual, batch.patches, batch.kept)
-            text = encode_tokens(self.model.text, batch.tokens)
-        image, text = F.normalize(image.float(), dim=-1), F.normalize(text.float(), dim=-1)
-        loss = contrastive_loss(image, text, batch.holds, self.model.logit_scale)
-        loss.backward()
+        r = self.recipe
+        rng = np.random.default_rng((r.seed, self.step))
+        pool = self.pools[r.stage(self.step)]
+        rows = rng.choice(len(pool), r.batch, replace=False)
+        batch = make_batch(pool, rows, self.tokenizer, rng, r.keep, r.captions_each)
+        read_late, skip_last_mlp = rng.random(2) < (r.read_late, r.skip_last_mlp)
+        halves = zip(batch.patches.chunk(2), batch.kept.chunk(2), strict=True)
+        images = [partial(encode_patches, self.model.visual, *half, read_late, skip_last_mlp) for half in halves]
+        texts = [partial(encode_tokens, self.model.text, tokens) for tokens in batch.tokens]
+        with self.workers.forward([*images, *texts]) as outputs:
+            image, text = torch.cat(outputs[: len(images)]), torch.cat(outputs[len(images) :])
+            loss = contrastive_loss(F.normalize(image, dim=-1), F.normalize(text, dim=-1), batch.holds,
+                                    self.model.logit_scale)  # fmt: skip
+            loss.backward()
         self.optimizer.step(self.step)
         self.step += 1
         return loss.item()

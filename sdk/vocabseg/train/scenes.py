@@ -45,11 +45,13 @@ class Scene:
 
 @dataclass(frozen=True)
 class SceneStyle:
-    """How crowded scenes are: odds of 0, 1, 2, ... objects, object size as a share of the shorter side."""
+    """How crowded scenes are: odds of 0, 1, 2, ... objects, object size as a share of the shorter side, odds of a
+    horizon, and the share of an object's height and width that may lie outside the frame."""
 
     count_odds: tuple[float, ...] = (0.06, 0.30, 0.30, 0.22, 0.12)
     size: tuple[float, float] = (0.22, 0.62)
     two_backgrounds: float = 0.4
+    cut: float = 0.12
 
 
 class SceneGenerator:
@@ -103,10 +105,11 @@ class SceneGenerator:
         scene.things.append(thing)
 
     def _place(self, rng: Rng, h: int, w: int, boxes: list[tuple[int, int, int, int]]) -> tuple[int, int] | None:
-        """A corner where the object hides at most a sixth of another one; objects may leave the frame a little."""
+        """A corner where the object hides at most a sixth of another one."""
+        cut = self.style.cut
         for _ in range(12):
-            top = int(rng.uniform(-0.12 * h, self.height - 0.88 * h))
-            left = int(rng.uniform(-0.12 * w, self.width - 0.88 * w))
+            top = int(rng.uniform(-cut * h, self.height - (1 - cut) * h))
+            left = int(rng.uniform(-cut * w, self.width - (1 - cut) * w))
             if all(_overlap((top, left, h, w), other) < 0.16 for other in boxes):
                 return top, left
         return None
