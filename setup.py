@@ -64,7 +64,11 @@ class CMakeBuild(build_ext):
 
     def source_tree_rpath(self) -> str:
         """An editable install leaves the extension in the source tree, away from OpenVINO's wheel."""
-        return str(Path(sysconfig.get_path("platlib")) / "openvino" / "libs") if self.stays_in_source_tree else ""
+        return (
+            str(Path(sysconfig.get_path("platlib")) / "openvino" / "libs")
+            if self.stays_in_source_tree
+            else ""
+        )
 
 
 def packages() -> tuple[list[str], dict[str, str]]:

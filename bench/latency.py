@@ -32,7 +32,9 @@ def frames(height: int, width: int, count: int) -> list[np.ndarray]:
     return [tile.repeat(32, 0).repeat(32, 1)[:height, :width] for tile in coarse]
 
 
-def measure(segmenter: vocabseg.Segmenter, pictures: list[np.ndarray], warmup: int, scores: bool) -> list[dict]:
+def measure(
+    segmenter: vocabseg.Segmenter, pictures: list[np.ndarray], warmup: int, scores: bool
+) -> list[dict]:
     """Stage times in milliseconds of every frame after the warm-up."""
     for picture in pictures[:warmup]:
         segmenter(picture, scores=scores)
@@ -47,8 +49,16 @@ def summary(samples: list[dict]) -> dict[str, dict[str, float]]:
 
 
 def machine() -> dict[str, object]:
-    cpu = next((line.split(":")[1].strip() for line in cpuinfo() if line.startswith("model name")), platform.machine())
-    return {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+    cpu = next(
+        (line.split(":")[1].strip() for line in cpuinfo() if line.startswith("model name")),
+        platform.machine(),
+    )
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
 
 
 def cpuinfo() -> list[str]:
@@ -58,7 +68,9 @@ def cpuinfo() -> list[str]:
 
 def table(stages: dict[str, dict[str, float]]) -> str:
     lines = ["stage        " + "".join(f"{name:>9}" for name in PERCENTILES)]
-    lines += [f"{stage:<13}" + "".join(f"{value:9.2f}" for value in row.values()) for stage, row in stages.items()]
+    lines += [
+        f"{stage:<13}" + "".join(f"{value:9.2f}" for value in row.values()) for stage, row in stages.items()
+    ]
     return "\n".join(lines)
 
 
@@ -95,8 +107,19 @@ def main(argv: list[str] | None = None) -> int:
     if args.out:
         case = {key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()}
         memory = {"rss_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
-        document = {"schema": 1, "version": vocabseg.__version__, "machine": machine(), "case": case, "memory": memory}
-        document |= {"backend": segmenter.backend, "stages_ms": stages, "ceilings": ceilings, "samples_ms": samples}
+        document = {
+            "schema": 1,
+            "version": vocabseg.__version__,
+            "machine": machine(),
+            "case": case,
+            "memory": memory,
+        }
+        document |= {
+            "backend": segmenter.backend,
+            "stages_ms": stages,
+            "ceilings": ceilings,
+            "samples_ms": samples,
+        }
         args.out.write_text(json.dumps(document, indent=1))
     return 0
 

@@ -11,4 +11,5 @@ sh scripts/packages.sh g++ cmake make nlohmann-json3-dev libgtest-dev libpng-dev
 .venv/bin/python -m pip install --quiet --upgrade pip
 .venv/bin/python -m pip install --quiet '.[test]'
 .venv/bin/python -m ruff check .
+.venv/bin/python -m mypy
 .venv/bin/python -m pytest "$@"

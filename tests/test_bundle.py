@@ -11,9 +11,15 @@ from vocabseg.bundle import MANIFEST, check_files, inside, new_bundle, read_mani
 from vocabseg.errors import BundleError
 
 MANIFEST_BODY = {
-    "name": "x", "model": {}, "method": {}, "window": {}, "grid": [1, 1], "normalization": {},
-    "logit_scale": 40.0, "image_encoder": {},
-}  # fmt: skip
+    "name": "x",
+    "model": {},
+    "method": {},
+    "window": {},
+    "grid": [1, 1],
+    "normalization": {},
+    "logit_scale": 40.0,
+    "image_encoder": {},
+}
 
 
 def make(folder: Path) -> dict:

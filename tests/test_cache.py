@@ -6,10 +6,10 @@ import logging
 import os
 from pathlib import Path
 
-import fake_core
 import numpy as np
 import pytest
 
+import fake_core
 from vocabseg import cache, templates
 from vocabseg.cache import TextCache
 from vocabseg.embedding import Embedder, mean_rows, text_encoder_sha256

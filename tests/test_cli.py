@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import fake_core
 import numpy as np
 import pytest
 from PIL import Image
 
+import fake_core
 from vocabseg import __version__, cli
 from vocabseg import segmenter as segmenter_module
 from vocabseg.cli import main, sources, terminal
@@ -356,8 +356,12 @@ def test_table_and_fit() -> None:
 
 def test_percent() -> None:
     assert [terminal.percent(share) for share in (0, 0.0004, 0.0005, 0.5, 1)] == [
-        "0.0 %", "<0.1 %", "0.1 %", "50.0 %", "100.0 %"
-    ]  # fmt: skip
+        "0.0 %",
+        "<0.1 %",
+        "0.1 %",
+        "50.0 %",
+        "100.0 %",
+    ]
     assert terminal.percent(0.004, 0) == "<1 %"
 
 

@@ -27,7 +27,9 @@ LAYOUTS = {
 def reference(layout: str) -> OpenCLIP:
     patch, side, head_width, quick_gelu = LAYOUTS[layout]
     torch.manual_seed(0)
-    vision = CLIPVisionCfg(layers=2, width=2 * head_width, head_width=head_width, patch_size=patch, image_size=side)
+    vision = CLIPVisionCfg(
+        layers=2, width=2 * head_width, head_width=head_width, patch_size=patch, image_size=side
+    )
     text = CLIPTextCfg(context_length=77, vocab_size=520, width=128, heads=2, layers=2)
     return OpenCLIP(48, vision, text, quick_gelu=quick_gelu).eval()
 

@@ -20,13 +20,16 @@ from vocabseg.core import DEMO
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
+BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL
+)
 # Command prefix -> where it is run instead.
 ELSEWHERE = {
     "sh scripts/": ".ci/run",
     "cmake ": "tests/test_cmake_package.py",
     "ctest ": "tests/test_cmake_package.py",
     ".venv/bin/": "scripts/test.sh",
+    "pip install": "scripts/test.sh",
     "python -m vocabseg.train.demo": "tests/test_train_loop.py, at a small size",
 }
 NEEDS_TORCH = ("vocabseg export", "from vocabseg import clip")
@@ -48,7 +51,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     """A working folder with ``photo.jpg``, and a cache of its own."""
     if not DEMO.is_dir():
         pytest.fail("the demo bundle is missing; make it with: python -m vocabseg.train.demo")
-    picture = np.random.default_rng(0).integers(0, 256, (15, 20, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)
+    picture = (
+        np.random.default_rng(0).integers(0, 256, (15, 20, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)
+    )
     Image.fromarray(picture).save(tmp_path / "photo.jpg")
     monkeypatch.setenv("VOCABSEG_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -81,7 +86,9 @@ def test_commands(page, folder) -> None:
         run(command)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name
+)
 def test_python_blocks(page, folder, monkeypatch) -> None:
     monkeypatch.chdir(folder)
     masks = np.zeros((2, 240, 320), bool)

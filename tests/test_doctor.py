@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-import fake_core
 import pytest
 
+import fake_core
 from vocabseg import core, doctor
 from vocabseg.cli import main
 from vocabseg.errors import BackendUnavailable

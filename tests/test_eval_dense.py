@@ -31,7 +31,9 @@ def model(tokenizer: Tokenizer):
 
 def test_test_scenes_are_always_the_same() -> None:
     a, b = (list(held_out_scenes(2)) for _ in range(2))
-    assert all(np.array_equal(x.image, y.image) and x.image.shape[:2] == SIZE for x, y in zip(a, b, strict=True))
+    assert all(
+        np.array_equal(x.image, y.image) and x.image.shape[:2] == SIZE for x, y in zip(a, b, strict=True)
+    )
 
 
 @pytest.mark.parametrize("zoom", [1.0, 1.5])
@@ -46,8 +48,18 @@ def test_labels_cover_the_picture(model, tokenizer: Tokenizer, zoom: float) -> N
 def test_command_writes_a_row_per_method(model, tokenizer: Tokenizer, tmp_path: Path) -> None:
     save_weights(model, tmp_path / "w.safetensors")
     (tmp_path / "m.txt").write_text(save_merges(demo_merges()), encoding="utf-8")
-    demo.main(["--weights", str(tmp_path / "w.safetensors"), "--merges", str(tmp_path / "m.txt"), "--count", "2",
-               "--json", str(tmp_path / "r.json")])  # fmt: skip
+    demo.main(
+        [
+            "--weights",
+            str(tmp_path / "w.safetensors"),
+            "--merges",
+            str(tmp_path / "m.txt"),
+            "--count",
+            "2",
+            "--json",
+            str(tmp_path / "r.json"),
+        ]
+    )
     result = json.loads((tmp_path / "r.json").read_text())
     assert [row["method"] for row in result["methods"]] == list(demo.METHODS)
     assert all(0 <= row["miou"] <= 100 for row in result["methods"])

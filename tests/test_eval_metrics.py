@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from vocabseg.eval.metrics import ConfusionMatrix, mean_iou
 
 
@@ -11,7 +12,9 @@ def textbook_iou(truths: list[np.ndarray], predictions: list[np.ndarray], classe
     out = np.full(classes, np.nan)
     for c in range(classes):
         hit = sum(((t == c) & (p == c)).sum() for t, p in zip(truths, predictions, strict=True))
-        union = sum((((t == c) | (p == c)) & (t != 255)).sum() for t, p in zip(truths, predictions, strict=True))
+        union = sum(
+            (((t == c) | (p == c)) & (t != 255)).sum() for t, p in zip(truths, predictions, strict=True)
+        )
         out[c] = hit / union if union else np.nan
     return out
 

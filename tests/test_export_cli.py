@@ -63,9 +63,14 @@ def test_manifest(bundle: Path, files: Path) -> None:
     assert manifest["name"] == "small one"
     assert manifest["method"] == {"name": "naclip", "parameters": {"std": 2.5, "residual": False}}
     assert manifest["window"] == {
-        "mode": "slide", "height": 64, "width": 64, "stride": [32, 32], "short_side": 96, "long_side": 2048,
+        "mode": "slide",
+        "height": 64,
+        "width": 64,
+        "stride": [32, 32],
+        "short_side": 96,
+        "long_side": 2048,
         "resize": "bilinear",
-    }  # fmt: skip
+    }
     assert manifest["grid"] == [4, 4]
     assert manifest["logit_scale"] == 50.0
     assert manifest["post_steps"] == [
@@ -76,8 +81,10 @@ def test_manifest(bundle: Path, files: Path) -> None:
     assert manifest["model"]["weights_sha256"] == hashlib.sha256(weights).hexdigest()
     assert manifest["model"]["licence"] == "MIT"
     assert manifest["image_encoder"]["variants"] == {
-        "float32": "image.onnx", "bfloat16": "image.bf16.onnx", "float16": "image.fp16.onnx",
-    }  # fmt: skip
+        "float32": "image.onnx",
+        "bfloat16": "image.bf16.onnx",
+        "float16": "image.fp16.onnx",
+    }
     assert manifest["tokenizer"]["vocab_size"] == 514 + len(MERGES)
     assert str(files) not in (bundle / "manifest.json").read_text()
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import golden_sets
 import numpy as np
 import pytest
+
+import golden_sets
 
 torch = pytest.importorskip("torch")
 
@@ -37,7 +38,9 @@ def test_features_and_cosines(path) -> None:
     np.testing.assert_allclose(cosines(features, arrays), arrays["logits"], rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "pos_embed_grid" in golden_sets.load(p)], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if "pos_embed_grid" in golden_sets.load(p)], ids=lambda p: p.stem
+)
 def test_position_embedding_of_another_grid(path) -> None:
     arrays = golden_sets.load(path)
     expected = arrays["pos_embed_grid"]
@@ -48,7 +51,9 @@ def test_position_embedding_of_another_grid(path) -> None:
     )
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "logits_kspd" in golden_sets.load(p)], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if "logits_kspd" in golden_sets.load(p)], ids=lambda p: p.stem
+)
 def test_maskclip_refinements(path) -> None:
     arrays = golden_sets.load(path)
     visual, method = golden_sets.tower(path), golden_sets.method_of(path)

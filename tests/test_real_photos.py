@@ -47,7 +47,9 @@ def segmenter(tmp_path_factory) -> vocabseg.Segmenter:
     arguments = ["export", "ViT-B-16", "--pretrained", "none", "--method", "sclip", "--out", str(bundle)]
     assert main(arguments) == 0
     segmenter = vocabseg.Segmenter.load(bundle)
-    segmenter.set_vocabulary(["sky", "road, street", "person", "background: building, wall"], templates="photo")
+    segmenter.set_vocabulary(
+        ["sky", "road, street", "person", "background: building, wall"], templates="photo"
+    )
     return segmenter
 
 

@@ -133,8 +133,8 @@ def test_coco_rle(compressed) -> None:
     assert [entry["name"] for entry in entries] == ["road", "car", "tree"]
     for entry in entries:
         height, width, counts = rle.parse(json.loads(json.dumps(entry["segmentation"])))
-        np.testing.assert_array_equal(rle.decode(counts, height, width), LABELS == entry["class_id"])
-        assert entry["area"] == (LABELS == entry["class_id"]).sum()
+        np.testing.assert_array_equal(rle.decode(counts, height, width), entry["class_id"] == LABELS)
+        assert entry["area"] == (entry["class_id"] == LABELS).sum()
 
 
 def test_supervision() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from vocabseg.train.captions import FACTS, caption, fact_matrix
 from vocabseg.train.classes import (
     BACKGROUND_NAMES,

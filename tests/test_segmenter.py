@@ -6,11 +6,11 @@ import json
 import logging
 from pathlib import Path
 
-import fake_core
 import numpy as np
 import pytest
 from PIL import Image
 
+import fake_core
 import vocabseg
 from vocabseg import segmenter as segmenter_module
 from vocabseg.errors import BackendUnavailable, BundleError, ImageError, MaskError, VocabularyError

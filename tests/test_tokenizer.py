@@ -1,18 +1,21 @@
-"""The C++ tokenizer gives the ids that open_clip's gives."""
+"""The C++ tokenizer gives the ids that open_clip's gives, and a plain Python one for any merges."""
 
 from __future__ import annotations
 
 import gzip
 import random
+import unicodedata
+from collections.abc import Callable
 from html.entities import html5
 from pathlib import Path
 
 import pytest
 
+pytest.importorskip("ftfy", reason="needs the extra: test")
+
+from reference_tokenizer import ReferenceTokenizer, learn_merges
 from vocabseg import _core
 from vocabseg.errors import BundleError
-
-open_clip_tokenizer = pytest.importorskip("open_clip.tokenizer", reason="needs the extra: export")
 
 STRINGS = 10_000
 TEXT = (
@@ -23,22 +26,25 @@ TEXT = (
 )
 WORDS = TEXT.split(" ")
 ENCODINGS = (
-    "latin-1", "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1257", "iso-8859-2", "mac_roman", "cp437",
-)  # fmt: skip
+    "latin-1",
+    "cp1252",
+    "cp1251",
+    "cp1250",
+    "cp1253",
+    "cp1254",
+    "cp1257",
+    "iso-8859-2",
+    "mac_roman",
+    "cp437",
+)
 
 
-@pytest.fixture(scope="module")
-def reference():
-    return open_clip_tokenizer.SimpleTokenizer()
+CONTEXT = 77
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    with gzip.open(open_clip_tokenizer.default_bpe(), "rt", encoding="utf-8") as file:
-        merges = file.read().split("\n")[1 : 49152 - 256 - 2 + 1]
-    path = tmp_path_factory.mktemp("tokenizer") / "merges.txt"
-    path.write_text("\n".join(merges) + "\n", encoding="utf-8")
-    return _core.Tokenizer(str(path), 77)
+def open_tokenizer(folder: Path, merges: list[str]) -> _core.Tokenizer:
+    (folder / "merges.txt").write_text("".join(f"{merge}\n" for merge in merges), encoding="utf-8")
+    return _core.Tokenizer(str(folder / "merges.txt"), CONTEXT)
 
 
 def mojibake(rng: random.Random, text: str) -> str:
@@ -48,8 +54,11 @@ def mojibake(rng: random.Random, text: str) -> str:
 
 
 def random_character(rng: random.Random) -> str:
+    """Any character that this Python's Unicode has, surrogates included."""
     limit = rng.choice([0x7F, 0x250, 0x3000, 0xFFFF, 0x10FFFF])
-    return chr(rng.randrange(limit))
+    while unicodedata.category(character := chr(rng.randrange(limit))) == "Cn":
+        pass
+    return character
 
 
 def phrase(rng: random.Random, length: int, gaps: tuple[str, ...] = (" ",)) -> str:
@@ -80,14 +89,20 @@ KINDS = (
 )
 
 
-def test_equal_on_many_strings(tokenizer, reference):
+def check_equal(encode: Callable[[str], list[int]], expected: Callable[[str], list[int]]) -> None:
     rng = random.Random(20261121)
     for index in range(STRINGS):
         text = KINDS[index % len(KINDS)](rng)
-        assert tokenizer.encode(text) == reference.encode(text), ascii(text)
+        assert encode(text) == expected(text), ascii(text)
 
 
-def test_rows_equal(tokenizer, reference):
+def test_equal_to_open_clip(tmp_path):
+    module = pytest.importorskip("open_clip.tokenizer", reason="needs the extra: export")
+    reference = module.SimpleTokenizer()
+    with gzip.open(module.default_bpe(), "rt", encoding="utf-8") as file:
+        tokenizer = open_tokenizer(tmp_path, file.read().split("\n")[1 : 49152 - 256 - 2 + 1])
+    assert tokenizer.vocab_size == reference.vocab_size == 49408
+    check_equal(tokenizer.encode, reference.encode)
     rng = random.Random(7)
     texts = [KINDS[index % len(KINDS)](rng) for index in range(500)] + ["", " ", "word " * 200]
     rows = tokenizer.encode_batch(texts)
@@ -95,12 +110,26 @@ def test_rows_equal(tokenizer, reference):
     assert rows.tolist() == reference(texts).tolist()
 
 
-def test_vocabulary_size(tokenizer, reference):
-    assert tokenizer.vocab_size == reference.vocab_size == 49408
+def test_equal_to_the_reference(tmp_path):
+    merges = learn_merges(WORDS, 150)
+    tokenizer = open_tokenizer(tmp_path, [" ".join(pair) for pair in merges])
+    assert tokenizer.vocab_size == 512 + len(merges) + 2
+    check_equal(tokenizer.encode, ReferenceTokenizer(merges).encode)
 
 
-def test_no_texts(tokenizer):
-    assert tokenizer.encode_batch([]).shape == (0, 77)
+@pytest.fixture
+def tokenizer(tmp_path):
+    return open_tokenizer(tmp_path, ["r o", "ro a", "roa d</w>"])
+
+
+def test_rows(tokenizer):
+    rows = tokenizer.encode_batch(["road", "", "road " * 100])
+    start, end = tokenizer.vocab_size - 2, tokenizer.vocab_size - 1
+    assert rows.shape == (3, CONTEXT) and rows.dtype == "int64"
+    assert rows[0].tolist() == [start, 514, end] + [0] * (CONTEXT - 3)
+    assert rows[1].tolist() == [start, end] + [0] * (CONTEXT - 2)
+    assert rows[2].tolist() == [start] + [514] * (CONTEXT - 2) + [end]
+    assert tokenizer.encode_batch([]).shape == (0, CONTEXT)
 
 
 @pytest.mark.parametrize("text", [None, b"bytes", 3])

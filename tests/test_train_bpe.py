@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from vocabseg.train.bpe import (
     END,
     START,
@@ -55,5 +56,10 @@ def test_equal_to_open_clip(tmp_path: Path, context_length: int) -> None:
         file.write("#version: 0.2\n" + save_merges(merges).rstrip("\n"))
     theirs = open_clip.tokenizer.SimpleTokenizer(bpe_path=str(path), context_length=context_length)
     ours = Tokenizer(merges, context_length)
-    texts = [*caption_corpus(seed=9, count=300), "It's 2 o'clock -- we'll (really) see!?", "xylophone QUARTZ 1234", ""]
+    texts = [
+        *caption_corpus(seed=9, count=300),
+        "It's 2 o'clock -- we'll (really) see!?",
+        "xylophone QUARTZ 1234",
+        "",
+    ]
     assert np.array_equal(theirs(texts).numpy(), ours(texts))

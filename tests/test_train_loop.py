@@ -23,8 +23,19 @@ from vocabseg.train.pool import ScenePool, make_pool
 from vocabseg.train.recipe import Recipe, Stage
 from vocabseg.train.scenes import SceneStyle
 
-TINY = Recipe(pairs=48, batch=8, size=48, pool=16, keep=0.6, width=64, layers=2, text_width=64, text_layers=1,
-              embed_dim=16, stages=(Stage(0.5, SceneStyle(), 1), Stage(1.0, SceneStyle(), 1)))  # fmt: skip
+TINY = Recipe(
+    pairs=48,
+    batch=8,
+    size=48,
+    pool=16,
+    keep=0.6,
+    width=64,
+    layers=2,
+    text_width=64,
+    text_layers=1,
+    embed_dim=16,
+    stages=(Stage(0.5, SceneStyle(), 1), Stage(1.0, SceneStyle(), 1)),
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +66,23 @@ def test_all_patches_kept_equals_the_tower(tokenizer: Tokenizer) -> None:
 def test_text_in_training_equals_the_tower(tokenizer: Tokenizer) -> None:
     model = demo_clip(tokenizer.vocab_size, grid=3, width=64, layers=1, text_width=64, embed_dim=16)
     tokens = torch.from_numpy(tokenizer(["a red star", "sand", "a photo of a fish on the snow."]))
-    torch.testing.assert_close(encode_tokens(model.text, tokens[:, :12]), model.text(tokens), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        encode_tokens(model.text, tokens[:, :12]), model.text(tokens), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_loss_with_one_right_caption_is_cross_entropy() -> None:
     generator = torch.Generator().manual_seed(0)
-    image, text = (torch.nn.functional.normalize(torch.randn(5, 8, generator=generator), dim=-1) for _ in range(2))
+    image, text = (
+        torch.nn.functional.normalize(torch.randn(5, 8, generator=generator), dim=-1) for _ in range(2)
+    )
     scale = torch.tensor(2.0)
     logits = scale.exp() * image @ text.T
     target = torch.arange(5)
-    expected = (torch.nn.functional.cross_entropy(logits, target) + torch.nn.functional.cross_entropy(logits.T, target)) / 2
+    expected = (
+        torch.nn.functional.cross_entropy(logits, target)
+        + torch.nn.functional.cross_entropy(logits.T, target)
+    ) / 2
     torch.testing.assert_close(contrastive_loss(image, text, torch.eye(5, dtype=torch.bool), scale), expected)
 
 

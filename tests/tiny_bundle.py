@@ -29,7 +29,9 @@ def image_network(patch: int, height: int, width: int) -> onnx.ModelProto:
     weights = np.eye(3, DIM, dtype=np.float32)
     bias = np.array([0, 0, 0, BIAS], np.float32)
     nodes = [
-        helper.make_node("AveragePool", ["windows"], ["means"], kernel_shape=[patch] * 2, strides=[patch] * 2),
+        helper.make_node(
+            "AveragePool", ["windows"], ["means"], kernel_shape=[patch] * 2, strides=[patch] * 2
+        ),
         helper.make_node("Reshape", ["means", "shape"], ["flat"]),
         helper.make_node("Transpose", ["flat"], ["colours"], perm=[0, 2, 1]),
         helper.make_node("MatMul", ["colours", "weights"], ["projected"]),
@@ -89,12 +91,20 @@ def write_tiny_bundle(
         "created_by": "tests",
         "created": "2026-01-01T00:00:00Z",
         "model": {
-            "architecture": "mean-colour", "patch_size": patch, "embed_dim": DIM, "licence": "Apache-2.0",
+            "architecture": "mean-colour",
+            "patch_size": patch,
+            "embed_dim": DIM,
+            "licence": "Apache-2.0",
         },
         "method": {"name": "vanilla", "parameters": {}},
         "window": {
-            "mode": mode, "height": height, "width": width, "stride": [stride, stride],
-            "short_side": short_side, "long_side": 2048, "resize": "bilinear",
+            "mode": mode,
+            "height": height,
+            "width": width,
+            "stride": [stride, stride],
+            "short_side": short_side,
+            "long_side": 2048,
+            "resize": "bilinear",
         },
         "grid": [height // patch, width // patch],
         "normalization": {"mean": [0.0, 0.0, 0.0], "std": [255.0, 255.0, 255.0]},
@@ -102,13 +112,16 @@ def write_tiny_bundle(
         "threshold": 0.0,
         "post_steps": [],
         "tokenizer": {
-            "kind": "clip_bpe", "merges": "merges.txt", "vocab_size": VOCAB_SIZE, "context_length": CONTEXT,
+            "kind": "clip_bpe",
+            "merges": "merges.txt",
+            "vocab_size": VOCAB_SIZE,
+            "context_length": CONTEXT,
         },
         "image_encoder": {"input": "windows", "output": "features", "variants": {"float32": "image.onnx"}},
         "text_encoder": text_encoder if text else None,
         "templates": "photo",
         "vocabularies": {},
-    }  # fmt: skip
+    }
     manifest.update(overrides)
     write_manifest(folder, manifest)
     return folder
@@ -133,6 +146,14 @@ def patch_features(image: np.ndarray, patch: int) -> np.ndarray:
     means = image.reshape(gh, patch, gw, patch, 3).mean(axis=(1, 3)) / 255
     raw = np.concatenate([means, np.full((gh, gw, 1), BIAS)], axis=-1)
     return raw / np.linalg.norm(raw, axis=-1, keepdims=True)
+
+
+def stripes(height: int, width: int) -> np.ndarray:
+    """A picture that is red at the left, green in the middle and blue at the right."""
+    image = np.zeros((height, width, 3), np.uint8)
+    for channel, part in enumerate(np.array_split(np.arange(width), 3)):
+        image[:, part, channel] = 255
+    return image
 
 
 def _model(

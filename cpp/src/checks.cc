@@ -38,6 +38,12 @@ kernels::ImageView checked_view(const ImageView& image) {
   return view;
 }
 
+void check_masks(const Masks& masks, const ImageView& image) {
+  if (masks.height == image.height && masks.width == image.width) return;
+  throw MaskError("masks of " + size_text(masks.height, masks.width) + " for an image of " +
+                  size_text(image.height, image.width));
+}
+
 void check_vocabulary(const Vocabulary& vocabulary, int dim) {
   const Words& words = vocabulary.words;
   const size_t queries = words.query_to_class.size();

@@ -18,6 +18,9 @@ void check_size(int height, int width);
 // The image as the kernels take it. Throws ImageError.
 kernels::ImageView checked_view(const ImageView& image);
 
+// Throws MaskError unless the masks are of the image's size.
+void check_masks(const Masks& masks, const ImageView& image);
+
 // Throws VocabularyError unless indices, rows and their width fit together and are finite.
 void check_vocabulary(const Vocabulary& vocabulary, int dim);
 

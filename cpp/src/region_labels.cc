@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
 
 #include "kernels/mask_pooling/cpu.h"
 #include "kernels/patch_text_similarity/cpu.h"
-#include "vocabseg/error.hpp"
 
 namespace vocabseg {
 namespace {
@@ -102,12 +100,6 @@ std::pair<int64_t, float> best_query(const float* cosines, int64_t queries, int6
 
 void pool_masks(const float* features, const FramePlan& plan, const Masks& masks,
                 kernels::ThreadPool& pool, RegionLabels& out) {
-  if (masks.height != plan.rows.rows || masks.width != plan.cols.rows) {
-    throw MaskError("masks of " + std::to_string(masks.height) + " x " +
-                    std::to_string(masks.width) + " for an image of " +
-                    std::to_string(plan.rows.rows) + " x " + std::to_string(plan.cols.rows) +
-                    " (rows x columns)");
-  }
   std::visit([&](const auto& form) { pool_form(features, plan, form, pool, out); }, masks.value);
   normalize_rows(out.features, static_cast<size_t>(out.dim));
 }

@@ -8,7 +8,8 @@
 namespace vocabseg {
 
 // The mean of the frame's up-sampled unit features over each mask, made unit again: fills
-// `features` and `area`. Throws MaskError if the masks are not of the frame's size.
+// `features` and `area`. The masks are of the frame's size. Throws MaskError on a bad run-length
+// code.
 void pool_masks(const float* features, const FramePlan& plan, const Masks& masks,
                 kernels::ThreadPool& pool, RegionLabels& out);
 

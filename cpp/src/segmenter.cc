@@ -132,6 +132,7 @@ Segmentation Segmenter::segment(const ImageView& image, const SegmentOptions& op
 
 RegionLabels Segmenter::classify_masks(const ImageView& image, const Masks& masks) {
   const kernels::ImageView view = checked_view(image);
+  check_masks(masks, image);
   const std::lock_guard lock(impl_->frames);
   const auto vocabulary = impl_->require_vocabulary();
   StageClock clock;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "text/clean.hpp"
 #include "text/fix_text.hpp"
 #include "text/html.hpp"
@@ -55,6 +57,19 @@ TEST_F(TokenizerTest, BadMerges) {
   }
   EXPECT_THROW(Tokenizer(folder_.path() / "none.txt", 8), BundleError);
   EXPECT_THROW(tokenizer(kMerges, 1), VocabularyError);
+}
+
+TEST_F(TokenizerTest, AnyBytesAreText) {
+  const Tokenizer t = tokenizer(kMerges);
+  std::mt19937 random(1);
+  const std::string favourites = "&#;x<\xC3\xA9\xE2\x80\x99\xF0\x9F\xED\xA0\xCC\x81 \033[1m";
+  for (int i = 0; i < 3000; ++i) {
+    std::string bytes(random() % 40, '\0');
+    for (char& byte : bytes) {
+      byte = random() % 2 ? favourites[random() % favourites.size()] : static_cast<char>(random());
+    }
+    EXPECT_EQ(t.encode_row(bytes).size(), 8u);
+  }
 }
 
 std::vector<std::string> pieces(const std::string& text) {

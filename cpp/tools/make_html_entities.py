@@ -19,9 +19,13 @@ def upper_cased() -> dict[str, str]:
     return found
 
 
+def escaped(byte: int) -> str:
+    plain = 0x20 <= byte <= 0x7E and chr(byte) not in '"\\?'
+    return chr(byte) if plain else f"\\{byte:03o}"
+
+
 def literal(text: str) -> str:
-    return '"' + "".join(f"\\{byte:03o}" if byte < 0x20 or byte > 0x7E or chr(byte) in '"\\?' else chr(byte)
-                         for byte in text.encode()) + '"'
+    return f'"{"".join(map(escaped, text.encode()))}"'
 
 
 def emit(name: str, table: dict[str, str]) -> None:

@@ -42,8 +42,14 @@ class Finding:
 def examine() -> list[Finding]:
     """All findings, in the order in which they are read. Never raises."""
     probes: tuple[Callable[[], list[Finding]], ...] = (
-        _system, _packages, _core, _engines, _demo, _cache, _extras,
-    )  # fmt: skip
+        _system,
+        _packages,
+        _core,
+        _engines,
+        _demo,
+        _cache,
+        _extras,
+    )
     findings: list[Finding] = []
     for probe in probes:
         try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from plans import PLANS, scores_for, textbook
+
 from vocabseg import rle
 from vocabseg.errors import MaskError, ShapeError
 

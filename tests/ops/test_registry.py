@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from vocabseg import ops
 from vocabseg.errors import BackendUnavailable
 from vocabseg.ops import registry

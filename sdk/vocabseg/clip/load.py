@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,9 +80,13 @@ def from_open_clip(name: str, pretrained: str) -> CLIP:
             "for random weights (latency only)"
         ) from error
     activation = "quick_gelu" if uses_quick_gelu(model) else "gelu"
-    state = {k.removeprefix("text.") if k.startswith("text.") else k: v for k, v in model.state_dict().items()}
+    state = {
+        k.removeprefix("text.") if k.startswith("text.") else k: v for k, v in model.state_dict().items()
+    }
     visual, text = replace(visual, activation=activation), replace(text, activation=activation)
-    return clip_from_state({k: v.float() for k, v in state.items() if not k.endswith("attn_mask")}, visual, text)
+    return clip_from_state(
+        {k: v.float() for k, v in state.items() if not k.endswith("attn_mask")}, visual, text
+    )
 
 
 def random_clip(name: str, seed: int = 0) -> CLIP:
@@ -183,4 +188,5 @@ def uses_quick_gelu(model: nn.Module) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return textwrap.shorten(line, 200, placeholder=" …")

@@ -13,7 +13,7 @@ from .visual import VisualTransformer
 
 
 class CLIP(nn.Module):
-    """Both towers and the learned temperature; ``state_dict`` is in OpenAI's layout."""
+    """Both towers and the learned temperature (a logarithm, as CLIP trains it)."""
 
     def __init__(self, visual: VisualTransformer, text: TextTransformer) -> None:
         super().__init__()
@@ -47,8 +47,8 @@ def initialize(model: CLIP, seed: int = 0) -> CLIP:
 
 def initialize_blocks(transformer: Transformer, width: int, generator: torch.Generator) -> None:
     """Residual projections shrink with depth, so that the sum over blocks keeps its scale."""
-    residual = width**-0.5 * (2 * len(transformer.resblocks)) ** -0.5
-    for block in transformer.resblocks:
+    residual = width**-0.5 * (2 * len(transformer.blocks)) ** -0.5
+    for block in transformer.blocks:
         normal(block.attn.in_proj_weight, width**-0.5, generator)
         normal(block.attn.out_proj.weight, residual, generator)
         normal(block.mlp.c_fc.weight, (2 * width) ** -0.5, generator)

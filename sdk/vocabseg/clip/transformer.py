@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,6 +29,19 @@ class LayerNorm(nn.LayerNorm):
         return y.to(x.dtype)
 
 
+class MLP(nn.Module):
+    """Two linear layers with an activation between them."""
+
+    def __init__(self, width: int, hidden: int, activation: str) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(width, hidden)
+        self.act = ACTIVATIONS[activation]()
+        self.c_proj = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(self.act(self.c_fc(x)))
+
+
 class Block(nn.Module):
     """x + attention(LN1(x)), then x + MLP(LN2(x))."""
 
@@ -36,13 +50,7 @@ class Block(nn.Module):
         self.ln_1 = LayerNorm(width, eps=eps)
         self.attn = Attention(width, heads)
         self.ln_2 = LayerNorm(width, eps=eps)
-        self.mlp = nn.Sequential(
-            OrderedDict(
-                c_fc=nn.Linear(width, mlp_width),
-                act=ACTIVATIONS[activation](),
-                c_proj=nn.Linear(mlp_width, width),
-            )
-        )
+        self.mlp = MLP(width, mlp_width, activation)
 
     def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """q, k, v of LN1(x), each [B, heads, N, d]."""
@@ -63,11 +71,14 @@ class Transformer(nn.Module):
         self, width: int, layers: int, heads: int, mlp_width: int, activation: str, eps: float
     ) -> None:
         super().__init__()
-        self.resblocks = nn.ModuleList(
-            Block(width, heads, mlp_width, activation, eps) for _ in range(layers)
-        )
+        self.resblocks = nn.ModuleList(Block(width, heads, mlp_width, activation, eps) for _ in range(layers))
+
+    @property
+    def blocks(self) -> Sequence[Block]:
+        """First to last."""
+        return cast("Sequence[Block]", self.resblocks)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        for block in self.resblocks:
+        for block in self.blocks:
             x = block(x, bias)
         return x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import VisualConfig
-from .transformer import LayerNorm, Transformer
+from .transformer import Block, LayerNorm, Transformer
 
 PositionResize = Literal["offset", "size"]
 Padding = Literal["none", "corner"]
@@ -33,9 +34,9 @@ class VisualTransformer(nn.Module):
         self.proj = nn.Parameter(torch.empty(width, config.embed_dim))
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> Sequence[Block]:
         """The transformer's blocks, first to last."""
-        return self.transformer.resblocks
+        return self.transformer.blocks
 
     def embed(
         self, images: Tensor, position: PositionResize = "offset", padding: Padding = "none"

@@ -47,7 +47,9 @@ def read_state_dict(path: str | Path) -> StateDict:
             "torch.save(torch.jit.load(path).state_dict(), 'plain.pt'))"
         ) from error
     except Exception as error:
-        raise WeightsError(f"cannot read weights from {path}: {error}; expected .safetensors or .pt") from error
+        raise WeightsError(
+            f"cannot read weights from {path}: {error}; expected .safetensors or .pt"
+        ) from error
     return normalize_names(state, path)
 
 
@@ -99,7 +101,15 @@ def text_config(
     mlp_width, _ = shape(state, f"{_BLOCK}0.mlp.c_fc.weight", 2)
     layers = count_blocks(state, _BLOCK)
     return TextConfig(
-        width, layers, heads or max(width // 64, 1), context_length, vocab_size, embed_dim, mlp_width, activation, eps
+        width,
+        layers,
+        heads or max(width // 64, 1),
+        context_length,
+        vocab_size,
+        embed_dim,
+        mlp_width,
+        activation,
+        eps,
     )
 
 
@@ -115,7 +125,9 @@ def reject_foreign(names: Iterable[str]) -> None:
 def shape(state: StateDict, name: str, dims: int) -> tuple[int, ...]:
     if name not in state:
         near = ", ".join(sorted(state)[:3])
-        raise WeightsError(f"state dict has no {name!r} (it has {near}, ...); expected OpenAI's CLIP ViT layout")
+        raise WeightsError(
+            f"state dict has no {name!r} (it has {near}, ...); expected OpenAI's CLIP ViT layout"
+        )
     if state[name].dim() != dims:
         raise WeightsError(f"{name!r} has shape {tuple(state[name].shape)}, expected {dims} dimensions")
     return tuple(state[name].shape)

@@ -45,8 +45,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     source.add_argument("--weights", type=Path, help="weights.safetensors of a training run")
     parser.add_argument("--merges", type=Path, help="merges.txt of a training run")
     parser.add_argument("--count", type=int, default=200, help="test scenes (default: %(default)s)")
-    parser.add_argument("--zoom", type=float, nargs="+", default=[1.0], help="enlarge the scenes (with --weights)")
-    parser.add_argument("--templates", default="simple7", help="template set (with --weights; default: %(default)s)")
+    parser.add_argument(
+        "--zoom", type=float, nargs="+", default=[1.0], help="enlarge the scenes (with --weights)"
+    )
+    parser.add_argument(
+        "--templates", default="simple7", help="template set (with --weights; default: %(default)s)"
+    )
     parser.add_argument("--json", type=Path, help="write the results here instead of to stdout")
     options = parser.parse_args(arguments)
     if not options.bundle and not (options.weights and options.merges):
@@ -71,12 +75,16 @@ def torch_segmenters(options: argparse.Namespace) -> dict[str, Segment]:
     from .dense import DenseSegmenter, text_rows
 
     model = load_clip(options.weights)
-    tokenizer = Tokenizer(load_merges(options.merges.read_text(encoding="utf-8")), model.text.config.context_length)
+    tokenizer = Tokenizer(
+        load_merges(options.merges.read_text(encoding="utf-8")), model.text.config.context_length
+    )
     rows = text_rows(model, tokenizer, CLASS_NAMES, options.templates)
     out: dict[str, Segment] = {}
     for zoom in options.zoom:
         for name in METHODS:
-            method = methods.get("maskclip", head="identity") if name == "maskclip identity" else methods.get(name)
+            method = (
+                methods.get("maskclip", head="identity") if name == "maskclip identity" else methods.get(name)
+            )
             out[name if zoom == 1 else f"{name} x{zoom:g}"] = DenseSegmenter(model, method, rows, zoom)
     return out
 
@@ -103,8 +111,10 @@ HEADER = "| method | mIoU | objects | backgrounds | pixel accuracy |\n|---|---|-
 
 
 def table_row(row: dict) -> str:
-    return (f"| {row['method']} | {row['miou']:.1f} | {row['objects']:.1f} | {row['backgrounds']:.1f} | "
-            f"{row['pixel_accuracy']:.1f} |")  # fmt: skip
+    return (
+        f"| {row['method']} | {row['miou']:.1f} | {row['objects']:.1f} | {row['backgrounds']:.1f} | "
+        f"{row['pixel_accuracy']:.1f} |"
+    )
 
 
 if __name__ == "__main__":

@@ -25,11 +25,15 @@ class ConfusionMatrix:
             ValueError: the shapes differ, or the truth holds an unknown label.
         """
         if truth.shape != prediction.shape:
-            raise ValueError(f"truth has shape {truth.shape}, prediction {prediction.shape}; they must be equal")
+            raise ValueError(
+                f"truth has shape {truth.shape}, prediction {prediction.shape}; they must be equal"
+            )
         valid = truth != IGNORE
         truth, prediction = truth[valid].astype(np.int64), prediction[valid].astype(np.int64)
         if truth.size and truth.max() >= self.classes:
-            raise ValueError(f"truth holds label {truth.max()}, expected labels below {self.classes} or {IGNORE}")
+            raise ValueError(
+                f"truth holds label {truth.max()}, expected labels below {self.classes} or {IGNORE}"
+            )
         known = (prediction >= 0) & (prediction < self.classes)
         self.missed += np.bincount(truth[~known], minlength=self.classes)
         cells = truth[known] * self.classes + prediction[known]

@@ -69,9 +69,13 @@ def export_bundle(
             round_towers(source)
         step("tracing the image tower")
         image = write_tower(
-            folder, "image", source, settings, lambda p: trace.trace_image(source.visual, method, window.size, p),
+            folder,
+            "image",
+            source,
+            settings,
+            lambda p: trace.trace_image(source.visual, method, window.size, p),
             graph_metadata(source, method, window, grid),
-        )  # fmt: skip
+        )
         text = None
         if source.text is not None:
             step("tracing the text tower")

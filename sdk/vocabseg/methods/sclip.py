@@ -20,7 +20,9 @@ class SCLIP(LastBlockMethod):
     """
 
     name = "sclip"
-    source = "Wang, Mei, Yuille, SCLIP: Rethinking Self-Attention for Dense Vision-Language Inference, ECCV 2024"
+    source = (
+        "Wang, Mei, Yuille, SCLIP: Rethinking Self-Attention for Dense Vision-Language Inference, ECCV 2024"
+    )
 
     residual: bool = True
 

@@ -19,7 +19,9 @@ class Vanilla(LastBlockMethod):
     """
 
     name = "vanilla"
-    source = "Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021"
+    source = (
+        "Radford et al., Learning Transferable Visual Models From Natural Language Supervision, ICML 2021"
+    )
 
     residual: bool = True
 

@@ -35,8 +35,15 @@ def to_patches(images: np.ndarray, patch: int) -> np.ndarray:
     return grid.transpose(0, 1, 3, 5, 2, 4).reshape(b, -1, 3, patch, patch)
 
 
-def make_batch(pool: ScenePool, rows: np.ndarray, tokenizer: Tokenizer, rng: np.random.Generator, keep: float,
-               captions_each: int = 2, patch: int = 16) -> Batch:  # fmt: skip
+def make_batch(
+    pool: ScenePool,
+    rows: np.ndarray,
+    tokenizer: Tokenizer,
+    rng: np.random.Generator,
+    keep: float,
+    captions_each: int = 2,
+    patch: int = 16,
+) -> Batch:
     """Pictures `rows` of a pool, mirrored at random, a share `keep` of their patches, colours jittered a little.
 
     Of a picture's captions the first names everything, the others a part.
@@ -52,8 +59,11 @@ def make_batch(pool: ScenePool, rows: np.ndarray, tokenizer: Tokenizer, rng: np.
     pixels = patches[np.arange(len(rows))[:, None], kept].astype(np.float32) * gain
     pixels = (pixels - MEAN[:, None, None]) / STD[:, None, None]
 
-    captions = [caption(rng, pool.things[i], pool.backgrounds[i], full=turn == 0)
-                for turn in range(captions_each) for i in rows]  # fmt: skip
+    captions = [
+        caption(rng, pool.things[i], pool.backgrounds[i], full=turn == 0)
+        for turn in range(captions_each)
+        for i in rows
+    ]
     facts = fact_matrix(captions)
     known = facts.reshape(captions_each, len(rows), -1).max(0)
     texts = [c.text for c in captions]

@@ -11,21 +11,92 @@ from .scenes import Thing
 from .textures import Rng
 
 PATTERNS = ("striped", "spotted")
-FACTS = {fact: i for i, fact in enumerate(
-    [*OBJECTS, *BACKGROUNDS, *(f"{c} {n}" for n in OBJECTS for c in COLOURS),
-     *(f"{p} {n}" for n in OBJECTS for p in PATTERNS)])}  # fmt: skip
+FACTS = {
+    fact: i
+    for i, fact in enumerate(
+        [
+            *OBJECTS,
+            *BACKGROUNDS,
+            *(f"{c} {n}" for n in OBJECTS for c in COLOURS),
+            *(f"{p} {n}" for n in OBJECTS for p in PATTERNS),
+        ]
+    )
+}
 
-PLAIN_FRAMES = ("{}", "{}", "{}", "a photo of {}", "a photo of {}", "a picture of {}", "an image of {}", "there is {}",
-                "this is {}", "a scene with {}", "a picture with {}", "{} in the scene")  # fmt: skip
-QUALITIES = ("bad", "good", "cropped", "bright", "clean", "dirty", "dark", "cool", "close-up", "blurry", "pixelated",
-             "low resolution", "jpeg corrupted", "black and white", "nice", "weird", "large", "small")  # fmt: skip
-MEDIA = ("sculpture", "rendering", "drawing", "painting", "tattoo", "sketch", "doodle", "cartoon", "toy", "plushie",
-         "origami", "embroidered picture", "graffiti", "art")  # fmt: skip
-RARE_FRAMES = tuple(f"a {q} photo of {{}}" for q in QUALITIES) + tuple(f"a {m} of {{}}" for m in MEDIA) + (
-    "itap of {}", "a photo of my {}", "a photo of many {}", "a photo of one {}", "{} in a video game",
-    "a photo of a hard to see {}", "a plastic {}", "a rendition of {}", "a depiction of {}",
-)  # fmt: skip
-WHERE = ("{} on {}", "{} on {}", "{} in front of {}", "{} over {}", "{} with {} behind", "{} and {}", "{}, {}")
+PLAIN_FRAMES = (
+    "{}",
+    "{}",
+    "{}",
+    "a photo of {}",
+    "a photo of {}",
+    "a picture of {}",
+    "an image of {}",
+    "there is {}",
+    "this is {}",
+    "a scene with {}",
+    "a picture with {}",
+    "{} in the scene",
+)
+QUALITIES = (
+    "bad",
+    "good",
+    "cropped",
+    "bright",
+    "clean",
+    "dirty",
+    "dark",
+    "cool",
+    "close-up",
+    "blurry",
+    "pixelated",
+    "low resolution",
+    "jpeg corrupted",
+    "black and white",
+    "nice",
+    "weird",
+    "large",
+    "small",
+)
+MEDIA = (
+    "sculpture",
+    "rendering",
+    "drawing",
+    "painting",
+    "tattoo",
+    "sketch",
+    "doodle",
+    "cartoon",
+    "toy",
+    "plushie",
+    "origami",
+    "embroidered picture",
+    "graffiti",
+    "art",
+)
+RARE_FRAMES = (
+    tuple(f"a {q} photo of {{}}" for q in QUALITIES)
+    + tuple(f"a {m} of {{}}" for m in MEDIA)
+    + (
+        "itap of {}",
+        "a photo of my {}",
+        "a photo of many {}",
+        "a photo of one {}",
+        "{} in a video game",
+        "a photo of a hard to see {}",
+        "a plastic {}",
+        "a rendition of {}",
+        "a depiction of {}",
+    )
+)
+WHERE = (
+    "{} on {}",
+    "{} on {}",
+    "{} in front of {}",
+    "{} over {}",
+    "{} with {} behind",
+    "{} and {}",
+    "{}, {}",
+)
 STACKED = ("{} above {}", "{} over {}", "{} and {}", "{} behind {}", "{}, {}")
 
 
@@ -88,8 +159,10 @@ def _name_grounds(rng: Rng, grounds: list[str], facts: set[int]) -> str:
     if not grounds:
         return ""
     facts.update(FACTS[g] for g in grounds)
-    names = [_pick(rng, BACKGROUNDS[g]) if rng.random() < 0.25 else _pick(rng, ("", "", "the ", "a ")) + g
-             for g in grounds]  # fmt: skip
+    names = [
+        _pick(rng, BACKGROUNDS[g]) if rng.random() < 0.25 else _pick(rng, ("", "", "the ", "a ")) + g
+        for g in grounds
+    ]
     return names[0] if len(names) == 1 else _pick(rng, STACKED).format(*names)
 
 

@@ -14,8 +14,10 @@ from ..clip import CLIP
 
 def openai_state_dict(model: CLIP, dtype: torch.dtype = torch.float16) -> dict[str, Tensor]:
     """Weights named as OpenAI names them: `visual.*`, and the text tower without a prefix."""
-    return {name.removeprefix("text."): value.detach().to(dtype).contiguous()
-            for name, value in model.state_dict().items()}  # fmt: skip
+    return {
+        name.removeprefix("text."): value.detach().to(dtype).contiguous()
+        for name, value in model.state_dict().items()
+    }
 
 
 def save_weights(model: CLIP, path: Path) -> None:
@@ -35,7 +37,7 @@ def load_checkpoint(path: Path) -> dict | None:
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
 
-def write_then_rename(path: Path, write: Callable[[Path], None]) -> None:
+def write_then_rename(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary name beside `path`, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")

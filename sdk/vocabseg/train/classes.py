@@ -20,8 +20,12 @@ OBJECTS: dict[str, tuple[str, ...]] = {
     "butterfly": (),
 }
 PLURALS = {
-    "box": "boxes", "fish": "fish", "butterfly": "butterflies", "sphere": "spheres", "crate": "crates",
-}  # fmt: skip
+    "box": "boxes",
+    "fish": "fish",
+    "butterfly": "butterflies",
+    "sphere": "spheres",
+    "crate": "crates",
+}
 
 BACKGROUNDS: dict[str, tuple[str, ...]] = {
     "grass": ("lawn", "a meadow"),

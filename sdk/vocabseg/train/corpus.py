@@ -24,17 +24,34 @@ MERGE_LIMIT = 640
 def caption_corpus(seed: int = 0, count: int = 4000) -> list[str]:
     """Captions of made-up scenes, with every word of the generator present at least twice."""
     rng = np.random.default_rng(seed)
-    words = [*template_set("openai80").templates, *PLAIN_FRAMES, *RARE_FRAMES, *MEDIA, *PATTERNS, *COLOURS, *OBJECTS, *BACKGROUNDS]
+    words = [
+        *template_set("openai80").templates,
+        *PLAIN_FRAMES,
+        *RARE_FRAMES,
+        *MEDIA,
+        *PATTERNS,
+        *COLOURS,
+        *OBJECTS,
+        *BACKGROUNDS,
+    ]
     words += [s for group in (OBJECTS, BACKGROUNDS) for synonyms in group.values() for s in synonyms]
     words += [plural(w) for noun, synonyms in OBJECTS.items() for w in (noun, *synonyms)]
-    sentences = [caption(rng, _things(rng), [str(rng.choice(BACKGROUND_NAMES))], full=i % 2 == 0).text
-                 for i in range(count)]  # fmt: skip
+    sentences = [
+        caption(rng, _things(rng), [str(rng.choice(BACKGROUND_NAMES))], full=i % 2 == 0).text
+        for i in range(count)
+    ]
     return sentences + [w.replace("{}", "") for w in words] * 2
 
 
 def _things(rng: Rng) -> list[Thing]:
-    return [Thing(str(rng.choice(OBJECT_NAMES)), str(rng.choice(list(COLOURS))), str(rng.choice(("plain", *PATTERNS))))
-            for _ in range(rng.integers(4))]  # fmt: skip
+    return [
+        Thing(
+            str(rng.choice(OBJECT_NAMES)),
+            str(rng.choice(list(COLOURS))),
+            str(rng.choice(("plain", *PATTERNS))),
+        )
+        for _ in range(rng.integers(4))
+    ]
 
 
 def demo_merges() -> list[Pair]:

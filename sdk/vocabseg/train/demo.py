@@ -38,22 +38,34 @@ def main(arguments: list[str] | None = None) -> None:
     pools = []
     for i, stage in enumerate(recipe.stages):
         print(f"scenes of stage {i + 1}: {recipe.pool} of {recipe.size} px", flush=True)
-        pools.append(make_pool(out / f"pool-{i}", recipe.pool, recipe.size, stage.seed, stage.style, options.threads))
+        pools.append(
+            make_pool(out / f"pool-{i}", recipe.pool, recipe.size, stage.seed, stage.style, options.threads)
+        )
     merges = demo_merges()
     tokenizer = Tokenizer(merges, CONTEXT_LENGTH)
-    trainer = Trainer(recipe, tokenizer, pools, out / "checkpoint.pt", use_bfloat16(options.precision), options.threads)
+    trainer = Trainer(
+        recipe, tokenizer, pools, out / "checkpoint.pt", use_bfloat16(options.precision), options.threads
+    )
     quick = QuickEvaluation(tokenizer)
     trainer.run(quick, lambda line: print(line, flush=True))
     write_then_rename(out / "merges.txt", lambda path: path.write_text(save_merges(merges), encoding="utf-8"))
     save_weights(trainer.model, out / "weights.safetensors")
     print(f"wrote {out / 'weights.safetensors'} and merges.txt; {quick(trainer.model)}", flush=True)
-    print(f"next: python -m vocabseg.eval.demo --weights {out / 'weights.safetensors'} --merges {out / 'merges.txt'}")
+    print(
+        f"next: python -m vocabseg.eval.demo --weights {out / 'weights.safetensors'} --merges {out / 'merges.txt'}"
+    )
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m vocabseg.train.demo", description="Train the demo model.")
-    parser.add_argument("--out", type=Path, default=Path("demo_run"), help="folder of the run (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="default: %(default)s")
+    parser = argparse.ArgumentParser(
+        prog="python -m vocabseg.train.demo", description="Train the demo model."
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo_run"), help="folder of the run (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=min(2, os.cpu_count() or 1), help="default: %(default)s"
+    )
     parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
     parser.add_argument("--pairs", type=int, default=0, help=f"image-caption pairs (default: {DEMO.pairs})")
     parser.add_argument("--pool", type=int, default=0, help=f"scenes of each stage (default: {DEMO.pool})")

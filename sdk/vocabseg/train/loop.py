@@ -40,8 +40,16 @@ class Trainer:
 
     def __post_init__(self) -> None:
         r = self.recipe
-        self.model = demo_clip(self.tokenizer.vocab_size, r.size // 16, r.width, r.layers, r.text_width, r.text_layers,
-                               r.embed_dim, r.seed)  # fmt: skip
+        self.model = demo_clip(
+            self.tokenizer.vocab_size,
+            r.size // 16,
+            r.width,
+            r.layers,
+            r.text_width,
+            r.text_layers,
+            r.embed_dim,
+            r.seed,
+        )
         self.optimizer = Optimizer(self.model, r)
         self.workers = Workers(self.threads, self.bfloat16)
         self.step = 0
@@ -51,17 +59,24 @@ class Trainer:
 
     def _restore(self, saved: dict) -> None:
         if saved["recipe"] != repr(asdict(self.recipe)):
-            raise ValueError(f"{self.checkpoint} comes from another recipe; remove it, or choose another folder")
+            raise ValueError(
+                f"{self.checkpoint} comes from another recipe; remove it, or choose another folder"
+            )
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step = saved["step"]
 
     def save(self) -> None:
         """Write the checkpoint."""
-        save_checkpoint(self.checkpoint, {
-            "recipe": repr(asdict(self.recipe)), "step": self.step, "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        })  # fmt: skip
+        save_checkpoint(
+            self.checkpoint,
+            {
+                "recipe": repr(asdict(self.recipe)),
+                "step": self.step,
+                "model": self.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            },
+        )
 
     def train_step(self) -> float:
         """One step; returns its loss."""
@@ -72,19 +87,27 @@ class Trainer:
         batch = make_batch(pool, rows, self.tokenizer, rng, r.keep, r.captions_each)
         read_late, skip_last_mlp = rng.random(2) < (r.read_late, r.skip_last_mlp)
         halves = zip(batch.patches.chunk(2), batch.kept.chunk(2), strict=True)
-        images = [partial(encode_patches, self.model.visual, *half, read_late, skip_last_mlp) for half in halves]
+        images = [
+            partial(encode_patches, self.model.visual, *half, read_late, skip_last_mlp) for half in halves
+        ]
         texts = [partial(encode_tokens, self.model.text, tokens) for tokens in batch.tokens]
         with self.workers.forward([*images, *texts]) as outputs:
             image, text = torch.cat(outputs[: len(images)]), torch.cat(outputs[len(images) :])
-            loss = contrastive_loss(F.normalize(image, dim=-1), F.normalize(text, dim=-1), batch.holds,
-                                    self.model.logit_scale)  # fmt: skip
+            loss = contrastive_loss(
+                F.normalize(image, dim=-1), F.normalize(text, dim=-1), batch.holds, self.model.logit_scale
+            )
             loss.backward()
         self.optimizer.step(self.step)
         self.step += 1
         return loss.item()
 
-    def run(self, evaluate: Evaluate, report: Callable[[str], None] = print, every: float = 20.0,
-            evaluations: int = 16) -> None:  # fmt: skip
+    def run(
+        self,
+        evaluate: Evaluate,
+        report: Callable[[str], None] = print,
+        every: float = 20.0,
+        evaluations: int = 16,
+    ) -> None:
         """Train to the end: a progress line every `every` seconds, a checkpoint and a quick evaluation now and then."""
         total = self.recipe.steps
         pause = max(1, total // evaluations)
@@ -99,8 +122,10 @@ class Trainer:
             now = time.monotonic()
             if now - said > every:
                 rate = (self.step - first) / (now - begin)
-                report(f"step {self.step}/{total}  loss {np.mean(losses):.3f}  {rate * self.recipe.batch:.0f} pairs/s  "
-                       f"ETA {(total - self.step) / rate / 60:.1f} min  {peak_memory():.1f} GB  {quick}")  # fmt: skip
+                report(
+                    f"step {self.step}/{total}  loss {np.mean(losses):.3f}  {rate * self.recipe.batch:.0f} pairs/s  "
+                    f"ETA {(total - self.step) / rate / 60:.1f} min  {peak_memory():.1f} GB  {quick}"
+                )
                 said, losses = now, []
 
 

@@ -22,17 +22,33 @@ HEAD_WIDTH = 64
 PATCH = 16
 
 
-def demo_clip(vocab_size: int, grid: int, width: int = 192, layers: int = 6, text_width: int = 128,
-              text_layers: int = 2, embed_dim: int = 128, seed: int = 0) -> CLIP:  # fmt: skip
+def demo_clip(
+    vocab_size: int,
+    grid: int,
+    width: int = 192,
+    layers: int = 6,
+    text_width: int = 128,
+    text_layers: int = 2,
+    embed_dim: int = 128,
+    seed: int = 0,
+) -> CLIP:
     """A new small CLIP with random weights, patch 16."""
     visual = VisualConfig(width, layers, width // HEAD_WIDTH, PATCH, grid, embed_dim, 4 * width)
-    text = TextConfig(text_width, text_layers, text_width // HEAD_WIDTH, CONTEXT_LENGTH, vocab_size, embed_dim,
-                      4 * text_width)  # fmt: skip
+    text = TextConfig(
+        text_width,
+        text_layers,
+        text_width // HEAD_WIDTH,
+        CONTEXT_LENGTH,
+        vocab_size,
+        embed_dim,
+        4 * text_width,
+    )
     return initialize(CLIP(VisualTransformer(visual), TextTransformer(text)), seed)
 
 
-def attend(block: Block, x: Tensor, queries: int | None = None, bias: Tensor | None = None,
-           mlp: bool = True) -> Tensor:  # fmt: skip
+def attend(
+    block: Block, x: Tensor, queries: int | None = None, bias: Tensor | None = None, mlp: bool = True
+) -> Tensor:
     """A block for the first `queries` tokens (all by default), which attend to every token.
 
     Equal to `block(x, bias)[:, :queries]`, less the feed-forward if `mlp` is false. The attention itself is taken in float32: PyTorch's bfloat16
@@ -45,8 +61,13 @@ def attend(block: Block, x: Tensor, queries: int | None = None, bias: Tensor | N
     return block.feed_forward(x) if mlp else x
 
 
-def encode_patches(visual: VisualTransformer, patches: Tensor, kept: Tensor, read_late: bool = False,
-                   skip_last_mlp: bool = False) -> Tensor:  # fmt: skip
+def encode_patches(
+    visual: VisualTransformer,
+    patches: Tensor,
+    kept: Tensor,
+    read_late: bool = False,
+    skip_last_mlp: bool = False,
+) -> Tensor:
     """The class token's embedding from some patches only (Li et al. 2023, FLIP).
 
     Args:
@@ -84,7 +105,7 @@ def encode_tokens(text: TextTransformer, tokens: Tensor) -> Tensor:
     length = tokens.shape[1]
     x = text.token_embedding(tokens) + text.positional_embedding[:length]
     bias = causal_bias(length)
-    for block in text.transformer.resblocks:
+    for block in text.transformer.blocks:
         x = attend(block, x, bias=bias)
     x = text.ln_final(x)
     return x[torch.arange(len(x)), tokens.argmax(-1)] @ text.text_projection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from ..clip import CLIP
 from .recipe import Recipe
@@ -15,7 +16,9 @@ class Optimizer:
 
     def __init__(self, model: CLIP, recipe: Recipe) -> None:
         self.recipe = recipe
-        matrices, others, plain = [], [], []
+        matrices: list[Tensor] = []
+        others: list[Tensor] = []
+        plain: list[Tensor] = []
         for name, parameter in model.named_parameters():
             if name == "logit_scale":
                 continue
@@ -25,11 +28,15 @@ class Optimizer:
                 (matrices if ".resblocks." in name else others).append(parameter)
         self.parameters = list(model.parameters())
         adamw = torch.optim.AdamW(
-            [{"params": others, "weight_decay": recipe.weight_decay},
-             {"params": plain, "weight_decay": 0.0},
-             {"params": [model.logit_scale], "weight_decay": 0.0, "lr": recipe.scale_rate}],
-            lr=recipe.rate, betas=(0.9, 0.98), eps=1e-6,
-        )  # fmt: skip
+            [
+                {"params": others, "weight_decay": recipe.weight_decay},
+                {"params": plain, "weight_decay": 0.0},
+                {"params": [model.logit_scale], "weight_decay": 0.0, "lr": recipe.scale_rate},
+            ],
+            lr=recipe.rate,
+            betas=(0.9, 0.98),
+            eps=1e-6,
+        )
         muon = torch.optim.Muon(matrices, lr=recipe.matrix_rate, weight_decay=0.01)
         self.parts: list[torch.optim.Optimizer] = [adamw, muon]
         self.rates = [[group["lr"] for group in part.param_groups] for part in self.parts]

@@ -29,13 +29,17 @@ class ScenePool:
         return len(self.things)
 
 
-def make_pool(folder: Path, count: int, size: int, seed: int, style: SceneStyle, workers: int = 2) -> ScenePool:
+def make_pool(
+    folder: Path, count: int, size: int, seed: int, style: SceneStyle, workers: int = 2
+) -> ScenePool:
     """Render `count` scenes into `folder`, or open the pool that is already there; complete only with its JSON."""
     if not (folder / "contents.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (count, size, size, 3))
         images.flush()
-        jobs = [(folder, start, min(start + CHUNK, count), size, seed, style) for start in range(0, count, CHUNK)]
+        jobs = [
+            (folder, start, min(start + CHUNK, count), size, seed, style) for start in range(0, count, CHUNK)
+        ]
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             contents = [row for rows in pool.map(_render, jobs) for row in rows]
         temporary = folder / "contents.json.tmp"

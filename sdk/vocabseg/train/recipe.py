@@ -57,7 +57,9 @@ class Recipe:
     def stage(self, step: int) -> int:
         """Index of the stage that a step belongs to."""
         share = step / self.steps
-        return next(i for i, stage in enumerate(self.stages) if share < stage.until or i == len(self.stages) - 1)
+        return next(
+            i for i, stage in enumerate(self.stages) if share < stage.until or i == len(self.stages) - 1
+        )
 
 
 DEMO = Recipe()

@@ -11,15 +11,29 @@ from .sprites import PATTERNS, draw
 from .textures import Rng, TextureBank
 
 # upper and lower half of a scene with a horizon
-UPPER = {"sky": ("grass", "sand", "water", "snow", "gravel", "brick"), "brick": ("grass", "wood", "snow", "sand"),
-         "water": ("sand", "gravel", "wood", "snow"), "wood": ("gravel", "grass")}  # fmt: skip
+UPPER = {
+    "sky": ("grass", "sand", "water", "snow", "gravel", "brick"),
+    "brick": ("grass", "wood", "snow", "sand"),
+    "water": ("sand", "gravel", "wood", "snow"),
+    "wood": ("gravel", "grass"),
+}
 # as in the world, many things have a usual colour; the rest of the time it is any colour
 USUAL_COLOURS = {
-    "ball": ("orange", "blue"), "box": ("brown",), "star": ("yellow",), "heart": ("pink", "red"),
-    "moon": ("yellow", "white"), "ring": ("purple",), "tree": ("green",), "house": ("red", "orange"),
-    "fish": ("orange", "blue"), "car": ("blue", "red"), "flower": ("pink", "purple"), "mushroom": ("red",),
-    "umbrella": ("black", "purple"), "butterfly": ("yellow", "orange"),
-}  # fmt: skip
+    "ball": ("orange", "blue"),
+    "box": ("brown",),
+    "star": ("yellow",),
+    "heart": ("pink", "red"),
+    "moon": ("yellow", "white"),
+    "ring": ("purple",),
+    "tree": ("green",),
+    "house": ("red", "orange"),
+    "fish": ("orange", "blue"),
+    "car": ("blue", "red"),
+    "flower": ("pink", "purple"),
+    "mushroom": ("red",),
+    "umbrella": ("black", "purple"),
+    "butterfly": ("yellow", "orange"),
+}
 USUAL_ODDS = 0.5
 PATTERN_ODDS = (0.7, 0.15, 0.15)
 
@@ -57,8 +71,14 @@ class SceneStyle:
 class SceneGenerator:
     """Deterministic source of scenes: scene `i` of a seed is always the same."""
 
-    def __init__(self, height: int, width: int, seed: int, style: SceneStyle | None = None,
-                 bank: TextureBank | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        seed: int,
+        style: SceneStyle | None = None,
+        bank: TextureBank | None = None,
+    ) -> None:
         self.height, self.width, self.seed = height, width, seed
         self.style = style or SceneStyle()
         self.bank = bank or TextureBank(seed)
@@ -104,7 +124,9 @@ class SceneGenerator:
         boxes.append((*place, *sprite.shape[:2]))
         scene.things.append(thing)
 
-    def _place(self, rng: Rng, h: int, w: int, boxes: list[tuple[int, int, int, int]]) -> tuple[int, int] | None:
+    def _place(
+        self, rng: Rng, h: int, w: int, boxes: list[tuple[int, int, int, int]]
+    ) -> tuple[int, int] | None:
         """A corner where the object hides at most a sixth of another one."""
         cut = self.style.cut
         for _ in range(12):
@@ -145,7 +167,9 @@ def _clip(image: np.ndarray, patch: np.ndarray, top: int, left: int) -> tuple[sl
     return slice(y0, y1), slice(x0, x1), patch[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
-def _blend(image: np.ndarray, alpha: np.ndarray, colour: np.ndarray | np.float32, top: int, left: int) -> None:
+def _blend(
+    image: np.ndarray, alpha: np.ndarray, colour: np.ndarray | np.float32, top: int, left: int
+) -> None:
     ys, xs, a = _clip(image, alpha, top, left)
     if a.size == 0:
         return

@@ -52,9 +52,13 @@ def draw(rng: Rng, noun: str, colour: str, pattern: str, pixels: int, grain: np.
     pencil = ImageDraw.Draw(canvas)
     for (paint, _), outline in zip(parts, outlines, strict=True):
         if paint != "none":
-            fixed = {"main": main, "light": light, "dark": dark}.get(paint) if isinstance(paint, str) else paint
+            fixed = (
+                {"main": main, "light": light, "dark": dark}.get(paint) if isinstance(paint, str) else paint
+            )
             palette.append(np.asarray(fixed, np.float32))
-        pencil.polygon([tuple(p) for p in ((outline - low) * scale).tolist()], 0 if paint == "none" else len(palette) - 1)
+        pencil.polygon(
+            [tuple(p) for p in ((outline - low) * scale).tolist()], 0 if paint == "none" else len(palette) - 1
+        )
     index = np.asarray(canvas)
 
     rgba = np.empty((height, width, 4), np.uint8)

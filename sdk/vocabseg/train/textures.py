@@ -26,7 +26,9 @@ def fractal(rng: Rng, size: int, octaves: tuple[int, ...], stretch: float = 1.0)
 
 
 def _tint(base: tuple[float, float, float], rng: Rng, spread: float = 12) -> np.ndarray:
-    return np.asarray(base, np.float32) + rng.normal(0, spread / 2, 3).astype(np.float32) + rng.normal(0, spread)
+    return (
+        np.asarray(base, np.float32) + rng.normal(0, spread / 2, 3).astype(np.float32) + rng.normal(0, spread)
+    )
 
 
 def _paint(base: np.ndarray, *layers: tuple[np.ndarray, tuple[float, float, float]]) -> np.ndarray:
@@ -54,7 +56,9 @@ def water(rng: Rng, size: int) -> np.ndarray:
     waves = fractal(rng, size, (40, 90), stretch=0.25)
     depth = fractal(rng, size, (3, 5))
     glints = np.clip(waves - 0.9, 0, None)
-    return _paint(_tint((28, 104, 138), rng), (waves, (14, 26, 28)), (depth, (6, 12, 12)), (glints, (90, 80, 70)))
+    return _paint(
+        _tint((28, 104, 138), rng), (waves, (14, 26, 28)), (depth, (6, 12, 12)), (glints, (90, 80, 70))
+    )
 
 
 def sky(rng: Rng, size: int) -> np.ndarray:
@@ -88,13 +92,17 @@ def wood(rng: Rng, size: int) -> np.ndarray:
     tone = np.repeat(rng.normal(0, 1, size // plank + 1).astype(np.float32)[x][None], size, axis=0)
     seam = np.repeat((np.arange(size) % plank < 2).astype(np.float32)[None], size, axis=0)
     grain = fractal(rng, size, (90, 160), stretch=14)
-    out = _paint(_tint((160, 110, 66), rng), (tone, (12, 11, 9)), (grain, (17, 15, 11)), (seam, (-80, -60, -45)))
+    out = _paint(
+        _tint((160, 110, 66), rng), (tone, (12, 11, 9)), (grain, (17, 15, 11)), (seam, (-80, -60, -45))
+    )
     return out if rng.random() < 0.5 else out.transpose(1, 0, 2)
 
 
 def gravel(rng: Rng, size: int) -> np.ndarray:
     points = rng.uniform(0, size, (int(size * size / 150), 2)).astype(np.float32)
-    cells = 24  # nearest point among the 3x3 neighbouring cells would need an index; blocks of rows are enough
+    cells = (
+        24  # nearest point among the 3x3 neighbouring cells would need an index; blocks of rows are enough
+    )
     owner = np.empty((size, size), np.int32)
     edge = np.empty((size, size), np.float32)
     x = np.arange(size, dtype=np.float32)
@@ -111,9 +119,15 @@ def gravel(rng: Rng, size: int) -> np.ndarray:
 
 
 PAINTERS: dict[str, Callable[[Rng, int], np.ndarray]] = {
-    "grass": grass, "sand": sand, "water": water, "sky": sky,
-    "snow": snow, "brick": brick, "wood": wood, "gravel": gravel,
-}  # fmt: skip
+    "grass": grass,
+    "sand": sand,
+    "water": water,
+    "sky": sky,
+    "snow": snow,
+    "brick": brick,
+    "wood": wood,
+    "gravel": gravel,
+}
 
 
 class TextureBank:
@@ -122,8 +136,10 @@ class TextureBank:
     def __init__(self, seed: int, variants: int = 8, size: int = 384) -> None:
         rng = np.random.default_rng(seed)
         self.size = size
-        self.tiles = {name: [Image.fromarray(np.ascontiguousarray(paint(rng, size))) for _ in range(variants)]
-                      for name, paint in PAINTERS.items()}  # fmt: skip
+        self.tiles = {
+            name: [Image.fromarray(np.ascontiguousarray(paint(rng, size))) for _ in range(variants)]
+            for name, paint in PAINTERS.items()
+        }
         self.grain = [fractal(rng, size, (4, 12, 48)) for _ in range(4)]
 
     def crop(self, rng: Rng, name: str, height: int, width: int) -> np.ndarray:
@@ -132,6 +148,8 @@ class TextureBank:
         zoom = max(rng.uniform(0.75, 1.5), max(height, width) / self.size)
         h, w = min(height / zoom, self.size), min(width / zoom, self.size)
         top, left = rng.uniform(0, self.size - h), rng.uniform(0, self.size - w)
-        out = np.asarray(tile.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h)))
+        out = np.asarray(
+            tile.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
+        )
         out = out if rng.random() < 0.5 else out[:, ::-1]
         return np.clip(out * np.float32(rng.uniform(0.85, 1.12)), 0, 255).astype(np.uint8)
