@@ -45,6 +45,17 @@ int main(int, char** argv) {
 """
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["default", "asan-ubsan", "tsan"])
+def test_preset(preset, monkeypatch) -> None:
+    if shutil.which("ninja") is None:
+        pytest.skip("needs ninja: sudo apt-get install ninja-build")
+    monkeypatch.chdir(ROOT)
+    run("cmake", "--preset", preset)
+    run("cmake", "--build", "--preset", preset)
+    run("ctest", "--preset", preset)
+
+
 def run(*command: object) -> str:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
@@ -55,7 +66,7 @@ def run(*command: object) -> str:
 def build(tmp_path_factory) -> Path:
     """A finished build of the whole CMake project."""
     folder = tmp_path_factory.mktemp("cmake") / "build"
-    run("cmake", "-S", ROOT, "-B", folder, f"-DOpenVINO_DIR={OPENVINO}")
+    run("cmake", "-S", ROOT, "-B", folder, f"-DOpenVINO_DIR={OPENVINO}", "-DVOCABSEG_WARNINGS_AS_ERRORS=ON")
     run("cmake", "--build", folder, "--parallel")
     return folder
 
