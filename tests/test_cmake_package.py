@@ -45,17 +45,6 @@ int main(int, char** argv) {
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("preset", ["default", "asan-ubsan", "tsan"])
-def test_preset(preset, monkeypatch) -> None:
-    if shutil.which("ninja") is None:
-        pytest.skip("needs ninja: sudo apt-get install ninja-build")
-    monkeypatch.chdir(ROOT)
-    run("cmake", "--preset", preset)
-    run("cmake", "--build", "--preset", preset)
-    run("ctest", "--preset", preset)
-
-
 def run(*command: object) -> str:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
@@ -98,3 +87,14 @@ def test_another_project_finds_the_package(build, tmp_path):
 def test_configures_without_openvino(tmp_path):
     printed = run("cmake", "-S", ROOT, "-B", tmp_path, "-DVOCABSEG_OPENVINO=OFF", "-DVOCABSEG_TESTS=OFF")
     assert "without the OpenVINO engine" in printed and "pip install openvino" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["default", "asan-ubsan", "tsan"])
+def test_preset(preset, monkeypatch) -> None:
+    if shutil.which("ninja") is None:
+        pytest.skip("needs ninja: sudo apt-get install ninja-build")
+    monkeypatch.chdir(ROOT)
+    run("cmake", "--preset", preset)
+    run("cmake", "--build", "--preset", preset)
+    run("ctest", "--preset", preset)

@@ -55,7 +55,7 @@ def trainer(pool: ScenePool, tokenizer: Tokenizer, path: Path) -> Trainer:
 def test_all_patches_kept_equals_the_tower(tokenizer: Tokenizer) -> None:
     model = demo_clip(tokenizer.vocab_size, grid=3, width=64, layers=3, text_width=64, embed_dim=16)
     pictures = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3), dtype=np.uint8)
-    normal = (pictures.astype(np.float32) - MEAN) / STD
+    normal = (pictures.astype(np.float32) - np.float32(MEAN)) / np.float32(STD)
     patches = torch.from_numpy(to_patches(normal, 16).reshape(2, 9, -1))
     kept = torch.arange(9).expand(2, 9)
     ours = encode_patches(model.visual, patches, kept)

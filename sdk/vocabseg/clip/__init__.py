@@ -2,7 +2,7 @@
 
 from .config import TextConfig, VisualConfig
 from .dense import dense_features
-from .load import build, from_open_clip, load_clip, load_visual, random_clip, weights_sha256
+from .load import build, from_open_clip, load_clip, load_visual, weights_sha256
 from .model import CLIP, initialize
 from .text import TextTransformer
 from .visual import VisualTransformer
@@ -19,6 +19,5 @@ __all__ = [
     "initialize",
     "load_clip",
     "load_visual",
-    "random_clip",
     "weights_sha256",
 ]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import OfflineError, WeightsError
 from .config import TextConfig, VisualConfig
-from .model import CLIP, initialize
+from .model import CLIP
 from .text import TextTransformer
 from .transformer import ACTIVATIONS
 from .visual import VisualTransformer
@@ -87,11 +87,6 @@ def from_open_clip(name: str, pretrained: str) -> CLIP:
     return clip_from_state(
         {k: v.float() for k, v in state.items() if not k.endswith("attn_mask")}, visual, text
     )
-
-
-def random_clip(name: str, seed: int = 0) -> CLIP:
-    """A model of open_clip's list with random weights: the right sizes for measuring latency."""
-    return initialize(build(*open_clip_configs(name)), seed).eval()
 
 
 def open_clip_configs(name: str) -> tuple[VisualConfig, TextConfig]:

@@ -18,14 +18,12 @@ from ..clip import CLIP, TextTransformer, VisualTransformer, build, from_open_cl
 from ..clip.load import check_activation, clip_from_state, open_clip_configs, visual_from_state
 from ..clip.weights import read_state_dict, text_config, visual_config
 from ..errors import WeightsError
+from ..ops.frame import MEAN, STD
 
 logger = logging.getLogger(__name__)
 
 RANDOM = "none"
 WEIGHT_FILES = (".safetensors", ".pt", ".pth", ".bin")
-# CLIP's own preprocessing on the 0..255 scale, as the SCLIP family writes it.
-MEAN, STD = (122.771, 116.746, 104.094), (68.501, 66.632, 70.323)
-
 # What the weights' publishers state; other tags are left open.
 _LICENCES = {
     "openai": "MIT",

@@ -13,7 +13,7 @@ from ..kernels.common.window_plan import WindowPlan, make_plan
 from .arrays import FloatArray, check_plan, floats, image_array
 from .registry import run
 
-# CLIP's, on the 0..255 scale.
+# CLIP's own, on the 0..255 scale, in the digits that the SCLIP family writes.
 MEAN = (122.771, 116.746, 104.094)
 STD = (68.501, 66.632, 70.323)
 

@@ -8,12 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..ops.frame import MEAN, STD
 from .bpe import Tokenizer
 from .captions import caption, fact_matrix
 from .pool import ScenePool
-
-MEAN = np.array([122.771, 116.746, 104.094], np.float32)
-STD = np.array([68.501, 66.632, 70.323], np.float32)
 
 
 @dataclass
@@ -57,7 +55,8 @@ def make_batch(
     kept = np.sort(rng.random(patches.shape[:2]).argsort(1)[:, :count], 1)
     gain = rng.normal(1, 0.05, (len(rows), 1, 3, 1, 1)).astype(np.float32)
     pixels = patches[np.arange(len(rows))[:, None], kept].astype(np.float32) * gain
-    pixels = (pixels - MEAN[:, None, None]) / STD[:, None, None]
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in (MEAN, STD))
+    pixels = (pixels - mean) / std
 
     captions = [
         caption(rng, pool.things[i], pool.backgrounds[i], full=turn == 0)
