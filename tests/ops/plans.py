@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from vocabseg.kernels.common.window_plan import make_plan, single_window, slide_plan, whole_plan
 
 PLANS = {

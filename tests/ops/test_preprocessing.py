@@ -5,10 +5,10 @@ import PIL
 import pytest
 from PIL import Image
 from plans import PLANS
-from vocabseg.kernels.common.window_plan import make_plan
 
 from vocabseg import ops
 from vocabseg.errors import ShapeError
+from vocabseg.kernels.common.window_plan import make_plan
 
 OP = "preprocess"
 RAW = {"mean": (0, 0, 0), "std": (1, 1, 1)}

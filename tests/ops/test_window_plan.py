@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from vocabseg.kernels.common.window_plan import slide_plan, whole_plan, window_starts
 
 from vocabseg.errors import ShapeError
+from vocabseg.kernels.common.window_plan import slide_plan, whole_plan, window_starts
 
 core = pytest.importorskip("vocabseg._core").ops
 

@@ -1,0 +1,73 @@
+"""The shipped path (export, bundle, OpenVINO, C++ core) labels a picture as torch and the ops do, post-steps included.
+
+With the other golden tests this ties the runtime to the official code: features and ops equal it, and the runtime
+equals features and ops.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import golden_sets
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+import vocabseg
+from vocabseg import clip, ops
+from vocabseg.export import build, source, window
+from vocabseg.kernels.common.window_plan import slide_plan
+
+CROP, STRIDE, SHORT_SIDE, SIZE = 112, 56, 160, (150, 231)
+GRID = (CROP // 16, CROP // 16)
+POST_STEPS = {"sclip": {"area_threshold": 0.02}, "naclip": {"pamr_steps": 3}}
+CASES = {path: golden_sets.case_of(path).method for path in golden_sets.files_with("pred_pamr")}
+
+
+def picture() -> np.ndarray:
+    coarse = np.random.default_rng(5).integers(0, 256, (10, 15, 3), dtype=np.uint8)
+    return coarse.repeat(16, 0).repeat(16, 1)[: SIZE[0], : SIZE[1]]
+
+
+def vocabulary(arrays: dict) -> vocabseg.Vocabulary:
+    names = tuple(f"class {index}" for index in range(arrays["query_idx"].max() + 1))
+    queries = tuple(f"word {index}" for index in range(len(arrays["text"])))
+    mapping = arrays["query_idx"].astype(np.int32)
+    return vocabseg.Vocabulary(names, queries, mapping, embeddings=arrays["text"])
+
+
+def expected_labels(path, image: np.ndarray, settings: build.Settings) -> np.ndarray:
+    arrays = golden_sets.load(path)
+    plan = slide_plan(
+        SIZE, crop=(CROP, CROP), stride=(STRIDE, STRIDE), short_side=SHORT_SIDE, long_side=2048, grid=GRID
+    )
+    windows = torch.from_numpy(ops.preprocess(image, plan))
+    features = clip.dense_features(golden_sets.tower(path), golden_sets.method_of(path), windows).numpy()
+    scores = ops.patch_text_similarity(features, arrays["text"]).reshape(plan.windows, -1, *GRID)
+    options = {"query_to_class": arrays["query_idx"], "logit_scale": settings.logit_scale}
+    options["threshold"] = settings.threshold
+    if settings.pamr_steps is not None:
+        refined = ops.pamr(ops.upsample_scores(scores, SIZE, plan=plan), image, steps=settings.pamr_steps)
+        return ops.decode_labels(refined, SIZE, **options)
+    return ops.decode_labels(scores, plan=plan, area_threshold=settings.area_threshold, **options)
+
+
+@pytest.mark.parametrize("path", CASES, ids=CASES.values())
+def test_runtime_equals_torch_and_ops(path, tmp_path) -> None:
+    arrays, method = golden_sets.load(path), CASES[path]
+    scale, threshold = float(arrays["logit_scale"]), float(arrays["prob_thd"])
+    settings = build.Settings(logit_scale=scale, threshold=threshold, **POST_STEPS[method])
+    model = source.load("golden-tiny", str(golden_sets.weights()))
+    geometry = window.sliding(CROP, STRIDE, SHORT_SIDE)
+    build.export_bundle(model, golden_sets.method_of(path), geometry, tmp_path / "bundle", settings)
+    segmenter = vocabseg.Segmenter.load(tmp_path / "bundle", precision="float32")
+    segmenter.set_vocabulary(vocabulary(arrays))
+
+    image = picture()
+    result = segmenter(image)
+    expected = expected_labels(path, image, settings)
+    assert result.backend == "openvino/float32"
+    assert 0 < np.mean(expected == 255) < 1  # the threshold does something
+    assert len(np.unique(expected)) > 2
+    assert np.mean(result.labels != expected) <= 5e-4
