@@ -19,8 +19,7 @@ from vocabseg import clip, ops
 from vocabseg.export import build, source, window
 from vocabseg.kernels.common.window_plan import slide_plan
 
-CROP, STRIDE, SHORT_SIDE, SIZE = 112, 56, 160, (150, 231)
-GRID = (CROP // 16, CROP // 16)
+GRID, SIZE = (7, 7), (150, 231)
 POST_STEPS = {"sclip": {"area_threshold": 0.02}, "naclip": {"pamr_steps": 3}}
 CASES = {path: golden_sets.case_of(path).method for path in golden_sets.files_with("pred_pamr")}
 
@@ -37,11 +36,10 @@ def vocabulary(arrays: dict) -> vocabseg.Vocabulary:
     return vocabseg.Vocabulary(names, queries, mapping, embeddings=arrays["text"])
 
 
-def expected_labels(path, image: np.ndarray, settings: build.Settings) -> np.ndarray:
+def expected_labels(path, image: np.ndarray, frame: window.Window, settings: build.Settings) -> np.ndarray:
     arrays = golden_sets.load(path)
-    plan = slide_plan(
-        SIZE, crop=(CROP, CROP), stride=(STRIDE, STRIDE), short_side=SHORT_SIDE, long_side=2048, grid=GRID
-    )
+    sides = {"crop": (frame.height, frame.width), "stride": frame.stride, "short_side": frame.short_side}
+    plan = slide_plan(SIZE, **sides, long_side=frame.long_side, grid=GRID)
     windows = torch.from_numpy(ops.preprocess(image, plan))
     features = clip.dense_features(golden_sets.tower(path), golden_sets.method_of(path), windows).numpy()
     scores = ops.patch_text_similarity(features, arrays["text"]).reshape(plan.windows, -1, *GRID)
@@ -59,14 +57,15 @@ def test_runtime_equals_torch_and_ops(path, tmp_path) -> None:
     scale, threshold = float(arrays["logit_scale"]), float(arrays["prob_thd"])
     settings = build.Settings(logit_scale=scale, threshold=threshold, **POST_STEPS[method])
     model = source.load("golden-tiny", str(golden_sets.weights()))
-    geometry = window.sliding(CROP, STRIDE, SHORT_SIDE)
-    build.export_bundle(model, golden_sets.method_of(path), geometry, tmp_path / "bundle", settings)
+    crop = GRID[0] * model.visual.config.patch_size
+    frame = window.sliding(crop, crop // 2, crop * 10 // 7)
+    build.export_bundle(model, golden_sets.method_of(path), frame, tmp_path / "bundle", settings)
     segmenter = vocabseg.Segmenter.load(tmp_path / "bundle", precision="float32")
     segmenter.set_vocabulary(vocabulary(arrays))
 
     image = picture()
     result = segmenter(image)
-    expected = expected_labels(path, image, settings)
+    expected = expected_labels(path, image, frame, settings)
     assert result.backend == "openvino/float32"
     assert 0 < np.mean(expected == 255) < 1  # the threshold does something
     assert len(np.unique(expected)) > 2
