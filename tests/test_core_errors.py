@@ -21,18 +21,6 @@ from vocabseg.errors import (
 )
 
 
-@pytest.fixture
-def bundle(tmp_path):
-    return _core.Bundle.open(str(write_tiny_bundle(tmp_path / "tiny")))
-
-
-@pytest.fixture
-def segmenter(bundle):
-    segmenter = _core.Segmenter(bundle, "auto", 2, "float32")
-    segmenter.set_vocabulary(np.arange(3, dtype=np.int32), 3, [], np.stack([RED, GREEN, BLUE]))
-    return segmenter
-
-
 @pytest.mark.parametrize(
     "masks",
     [

@@ -49,6 +49,7 @@ class Segmenter:
         )
         self._embedder = Embedder(self.manifest, stored.values(), make_encoder)
         self._vocabulary: Vocabulary | None = None
+        self._palette = make_palette(0)
         if "default" in stored:
             self.set_vocabulary(stored["default"])
 
@@ -104,7 +105,7 @@ class Segmenter:
             self._core.set_vocabulary(
                 embedded.query_to_class, len(embedded.names), list(embedded.background), embedded.embeddings
             )
-            self._vocabulary = embedded
+            self._vocabulary, self._palette = embedded, make_palette(len(embedded))
 
     def embed(
         self,
@@ -138,12 +139,13 @@ class Segmenter:
         with self._lock:
             vocabulary = self._require_vocabulary()
             output = self._core.segment(rgb, scores, threshold, logit_scale)
+            palette = self._palette.copy()
         return Segmentation(
             labels=output["labels"],
             scores=output["scores"],
             names=vocabulary.names,
             background=vocabulary.background,
-            palette=make_palette(len(vocabulary)),
+            palette=palette,
             backend=output["backend"],
             timing=_with_read(output["timing"], read_ms),
         )

@@ -81,7 +81,24 @@ def tokenizer(core: Any, bundle: Any, manifest: dict[str, Any]) -> Any:
     return settings and core.Tokenizer(str(bundle.file(settings["merges"])), settings["context_length"])
 
 
-class OpenVinoGraph:
+class StoredGraphs:
+    """The stored graphs of one precision; a subclass runs one of them in its engine."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], engine: str, precision: str) -> None:
+        self._folder, self._manifest = folder, manifest
+        self.backend, self.precision = f"{engine}/{precision}", precision
+
+    def encode_windows(self, windows: np.ndarray) -> np.ndarray:
+        return self._run("image_encoder", windows)
+
+    def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
+        return self._run("text_encoder", tokens)
+
+    def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+class OpenVinoGraph(StoredGraphs):
     """The stored graphs in the OpenVINO package, each operator in the type that the graph gives it."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any], precision: str, threads: int) -> None:
@@ -95,21 +112,14 @@ class OpenVinoGraph:
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         self._compile = lambda path: openvino.Core().compile_model(str(path), "CPU", options)
-        self._folder, self._manifest = folder, manifest
-        self.backend, self.precision = f"openvino-graph/{precision}", precision
-
-    def encode_windows(self, windows: np.ndarray) -> np.ndarray:
-        return self._run("image_encoder", windows)
-
-    def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
-        return self._run("text_encoder", tokens)
+        super().__init__(folder, manifest, "openvino-graph", precision)
 
     def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
         model = self._compile(variant(self._folder, self._manifest, tower, self.precision))
         return np.concatenate([model([part])[0] for part in batches(values)])
 
 
-class OnnxRuntime:
+class OnnxRuntime(StoredGraphs):
     """The stored graphs in ONNX Runtime, an implementation that shares no code with OpenVINO."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any], precision: str, threads: int) -> None:
@@ -124,14 +134,7 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._open = lambda path: onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
-        self._folder, self._manifest = folder, manifest
-        self.backend, self.precision = f"onnxruntime/{precision}", precision
-
-    def encode_windows(self, windows: np.ndarray) -> np.ndarray:
-        return self._run("image_encoder", windows)
-
-    def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
-        return self._run("text_encoder", tokens)
+        super().__init__(folder, manifest, "onnxruntime", precision)
 
     def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
         session = self._open(variant(self._folder, self._manifest, tower, self.precision))
