@@ -1,5 +1,6 @@
 # What vocabseg builds on. Each lack is one message with the command that cures it.
 find_package(Threads REQUIRED)
+include(VocabsegHighway)
 
 find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp)
 if(NOT NLOHMANN_JSON_INCLUDE_DIR)

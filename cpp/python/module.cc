@@ -2,8 +2,6 @@
 
 namespace py = pybind11;
 
-void bind_ops(py::module_& module);  // ops.cc
-
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ core of vocabseg; use it through the classes of `vocabseg`.";
   module.attr("version") = VOCABSEG_VERSION;
@@ -14,5 +12,5 @@ PYBIND11_MODULE(_core, module) {
   vocabseg::bind_text_encoder(module);
   vocabseg::bind_vocabulary(module);
   vocabseg::bind_segmenter(module);
-  bind_ops(module);
+  vocabseg::bind_ops(module);
 }

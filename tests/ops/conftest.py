@@ -1,27 +1,41 @@
-"""Every test that takes ``op`` runs once for each implementation of its module's ``OP``."""
+"""Every test that takes ``op`` runs once for each implementation of its module's ``OP`` (or of the test's own
+``@pytest.mark.op("name")``), and the core's once on each instruction set that the machine has."""
 
 from __future__ import annotations
 
 import pytest
 
-from vocabseg import ops
+from vocabseg import _core, ops
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "op" in metafunc.fixturenames:
-        found = ops.implementations(metafunc.module.OP)
-        metafunc.parametrize("op", [item.id for item in found if item.available], indirect=True)
+    if "op" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("op")
+    name = marker.args[0] if marker else metafunc.module.OP
+    runs = []
+    for item in ops.implementations(name):
+        if item.available:
+            targets = _core.ops.supported_targets() if item.id.endswith("/cpu") else [""]
+            runs += [(name, item.id, target) for target in targets]
+    metafunc.parametrize(
+        "op", runs, indirect=True, ids=[f"{id}-{target}".strip("-") for _, id, target in runs]
+    )
 
 
 @pytest.fixture
 def op(request: pytest.FixtureRequest):
-    """The public function, bound to one implementation; it fails if another one runs."""
-    function = getattr(ops, request.module.OP)
+    """The public function, bound to one implementation and one instruction set; it fails if another one runs."""
+    name, impl, target = request.param
+    function = getattr(ops, name)
+    _core.ops.force_target(target)
 
     def call(*args, **kwargs):
         with ops.record() as used:
-            result = function(*args, impl=request.param, **kwargs)
-        assert set(used) <= {request.param}
+            result = function(*args, impl=impl, **kwargs)
+        assert set(used) <= {impl}
+        assert target in ("", _core.ops.active_target())
         return result
 
-    return call
+    yield call
+    _core.ops.force_target("")

@@ -18,7 +18,7 @@ from ..clip import CLIP, TextTransformer, VisualTransformer, build, from_open_cl
 from ..clip.load import check_activation, clip_from_state, open_clip_configs, visual_from_state
 from ..clip.weights import read_state_dict, text_config, visual_config
 from ..errors import WeightsError
-from ..ops.frame import MEAN, STD
+from ..ops.preprocessing import MEAN, STD
 
 logger = logging.getLogger(__name__)
 

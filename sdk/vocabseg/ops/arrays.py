@@ -10,23 +10,33 @@ from numpy.typing import NDArray
 
 from ..errors import ShapeError
 from ..kernels.common.window_plan import WindowPlan, make_plan
+from .exchange import dtype_name
 
 FloatArray = NDArray[np.floating]
 # Row and column numbers are 32-bit, and so are products of two sides.
 MAX_SIDE = 1 << 15
+FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
-def floats(array: Any, name: str, *dims: int) -> FloatArray:
-    """``array`` as float16, float32 or float64 of one of the given numbers of dimensions."""
-    array = np.asarray(array)
-    if array.dtype.kind != "f":
+def floats(array: Any, name: str, *dims: int) -> Any:
+    """``array`` itself, if it is of a float type and one of the given numbers of dimensions.
+
+    A NumPy array, or a torch tensor on a GPU; other things are read as NumPy arrays.
+    """
+    array = array if hasattr(array, "dtype") else np.asarray(array)
+    if dtype_name(array) not in FLOATS:
         raise ShapeError(
-            f"got {name} of dtype {array.dtype}, expected a float type: convert with astype(np.float32)"
+            f"got {name} of dtype {dtype_name(array)}, expected one of {', '.join(FLOATS)}: convert it first"
         )
     if array.ndim not in dims:
         expected = " or ".join(map(str, dims))
         raise ShapeError(f"got {name} of shape {list(array.shape)}, expected {expected} dimensions")
     return array
+
+
+def float32(array: Any) -> Any:
+    """A NumPy array that the core's float32 bodies take as it is, or read as they convert it."""
+    return array.astype(np.float32) if dtype_name(array) == "bfloat16" else array
 
 
 def integers(array: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.integer]:

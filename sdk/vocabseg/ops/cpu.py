@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..errors import BackendUnavailable
 from ..kernels.common.window_plan import WindowPlan
+from .arrays import float32
 
-REASON = "the compiled core is installed"
+
+def check(device: str) -> str:
+    if device != "cpu":
+        raise BackendUnavailable(f"got arrays on {device}, expected the CPU: move them with .cpu()")
+    return "the compiled core is installed"
 
 
 def _plan(plan: WindowPlan) -> Any:
@@ -24,7 +30,7 @@ def _plan(plan: WindowPlan) -> Any:
 def patch_text_similarity(
     features: NDArray[Any], text: NDArray[Any], *, normalize: bool, threads: int | None
 ) -> NDArray[np.float32]:
-    return _core.ops.patch_text_similarity(features, text, normalize, threads or 0)
+    return _core.ops.patch_text_similarity(float32(features), float32(text), normalize, threads or 0)
 
 
 def decode_labels(
@@ -42,7 +48,7 @@ def decode_labels(
     threads: int | None,
 ) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
     return _core.ops.decode_labels(
-        scores,
+        float32(scores),
         _plan(plan),
         *size,
         query_to_class,
@@ -59,7 +65,7 @@ def decode_labels(
 def upsample_scores(
     scores: NDArray[Any], plan: WindowPlan, size: tuple[int, int], *, threads: int | None
 ) -> NDArray[np.float32]:
-    return _core.ops.upsample_scores(scores, _plan(plan), *size, threads or 0)
+    return _core.ops.upsample_scores(float32(scores), _plan(plan), *size, threads or 0)
 
 
 def mask_pool(
@@ -73,10 +79,10 @@ def mask_pool(
     threads: int | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     if form == "bool":
-        return _core.ops.pool_bool(features, masks.view(np.uint8), _plan(plan), threads or 0)
+        return _core.ops.pool_bool(float32(features), masks.view(np.uint8), _plan(plan), threads or 0)
     if form == "labels":
-        return _core.ops.pool_labels(features, masks, count, _plan(plan), threads or 0)
-    return _core.ops.pool_rle(features, masks, *size, _plan(plan), threads or 0)
+        return _core.ops.pool_labels(float32(features), masks, count, _plan(plan), threads or 0)
+    return _core.ops.pool_rle(float32(features), masks, *size, _plan(plan), threads or 0)
 
 
 def preprocess(
@@ -96,4 +102,4 @@ def preprocess(
 def pamr(
     scores: NDArray[Any], planes: NDArray[Any], *, steps: int, dilations: list[int], threads: int | None
 ) -> NDArray[np.float32]:
-    return _core.ops.pamr(scores, planes, steps, dilations, threads or 0)
+    return _core.ops.pamr(float32(scores), float32(planes), steps, dilations, threads or 0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ShapeError
 from ..kernels.common.window_plan import WindowPlan
 from .arrays import FloatArray, check_plan, floats, integers, plan_of_grid, size_pair
+from .exchange import Given
 from .registry import run
 
 
@@ -54,7 +55,8 @@ def decode_labels(
     Raises:
         ShapeError: arguments do not fit together.
     """
-    scores, plan, size = _windows(scores, size, plan)
+    given = Given(scores)
+    scores, plan, size = _windows(given.arrays[0], size, plan)
     mapping, classes = _classes(query_to_class, classes, scores.shape[1])
     unlabeled = (255 if classes <= 255 else 65535) if unlabeled is None else int(unlabeled)
     _check_settings(classes, logit_scale, threshold, unlabeled)
@@ -71,6 +73,7 @@ def decode_labels(
         return run(
             "decode_labels",
             impl,
+            given.device,
             scores,
             plan,
             size,
@@ -84,7 +87,7 @@ def decode_labels(
         large = _large_enough(labels, classes, unlabeled, area_threshold)
         class_enabled = large if class_enabled is None else class_enabled & large
     labels, best = decode(class_enabled, threshold)
-    return (labels, best) if return_scores else labels
+    return given.back((labels, best) if return_scores else labels)
 
 
 def upsample_scores(
@@ -100,8 +103,9 @@ def upsample_scores(
     What ``decode_labels`` compares, for post-steps that need pixels. Q * H * W floats: labels alone never
     need it.
     """
-    scores, plan, size = _windows(scores, size, plan)
-    return run("upsample_scores", impl, scores, plan, size, threads=threads)
+    given = Given(scores)
+    scores, plan, size = _windows(given.arrays[0], size, plan)
+    return given.back(run("upsample_scores", impl, given.device, scores, plan, size, threads=threads))
 
 
 def _windows(

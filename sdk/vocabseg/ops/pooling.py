@@ -12,6 +12,7 @@ from .. import rle
 from ..errors import MaskError, ShapeError
 from ..kernels.common.window_plan import WindowPlan
 from .arrays import FloatArray, check_plan, floats, plan_of_grid, size_pair
+from .exchange import Given
 from .registry import run
 
 Masks = NDArray[np.bool_] | NDArray[np.int32] | list[NDArray[np.uint32]]
@@ -43,12 +44,16 @@ def mask_pool(
             valid.
         ShapeError: features do not fit the plan.
     """
+    given = Given(features, masks)
+    features, masks = given.arrays
     form, masks, size, count = _parse(masks, count)
     size = size_pair(size, None)
     features, plan = _windows(features, size, plan)
     if count == 0:
-        return np.zeros((0, features.shape[2]), np.float32), np.zeros(0, np.int64)
-    return run("mask_pool", impl, features, form, masks, count, size, plan, threads=threads)
+        return given.back((np.zeros((0, features.shape[2]), np.float32), np.zeros(0, np.int64)))
+    return given.back(
+        run("mask_pool", impl, given.device, features, form, masks, count, size, plan, threads=threads)
+    )
 
 
 def _windows(features: Any, size: tuple[int, int], plan: WindowPlan | None) -> tuple[FloatArray, WindowPlan]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import rle
+from ..errors import BackendUnavailable
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.label_decoding import reference as label_decoding
 from ..kernels.mask_pooling import reference as mask_pooling
@@ -15,7 +16,11 @@ from ..kernels.pamr import reference as pamr_reference
 from ..kernels.patch_text_similarity import reference as similarity
 from ..kernels.preprocessing import reference as preprocessing
 
-REASON = "NumPy in float64; for tests, on request only"
+
+def check(device: str) -> str:
+    if device != "cpu":
+        raise BackendUnavailable(f"got arrays on {device}, expected the CPU: move them with .cpu()")
+    return "NumPy in float64; for tests, on request only"
 
 
 def patch_text_similarity(

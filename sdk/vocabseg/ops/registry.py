@@ -20,7 +20,8 @@ FOLDERS = {
     "preprocess": "preprocessing",
     "upsample_scores": "label_decoding",
 }
-# Implementation -> the module whose functions are named like the ops; "auto" takes the first that it may.
+# Implementation -> the module whose functions are named like the ops; "auto" takes the first that can run.
+# Its check(device) says why it can run on arrays of a device ("cpu", "cuda:0"), or raises BackendUnavailable.
 MODULES = {"cpu": ".cpu", "reference": ".reference"}
 # The specification: float64 at full resolution, for tests. Only on request.
 ON_REQUEST = {"reference"}
@@ -37,9 +38,14 @@ class Implementation:
     reason: str
 
 
-def implementations(op: str) -> list[Implementation]:
-    """The implementations of an op, in the order in which ``impl="auto"`` prefers them."""
-    return [_describe(op, name)[0] for name in MODULES]
+def implementations(op: str, device: str = "cpu") -> list[Implementation]:
+    """The implementations of an op for arrays on a device, in the order in which ``impl="auto"`` prefers them."""
+    return [_describe(op, name, device)[0] for name in MODULES]
+
+
+def choose(op: str, impl: str = "auto", device: str = "cpu") -> Implementation:
+    """The implementation that ``impl`` runs, with the reason. Raises ``BackendUnavailable`` if none can."""
+    return _choose(op, impl, device)[0]
 
 
 @contextmanager
@@ -59,16 +65,16 @@ def record() -> Iterator[list[str]]:
         _recorded.reset(token)
 
 
-def run(op: str, impl: str, /, *args: Any, **kwargs: Any) -> Any:
+def run(op: str, impl: str, device: str, /, *args: Any, **kwargs: Any) -> Any:
     """Call the implementation that ``impl`` chooses. Raises ``BackendUnavailable`` if it cannot run."""
-    chosen, function = _choose(op, impl)
+    chosen, function = _choose(op, impl, device)
     used = _recorded.get()
     if used is not None:
         used.append(chosen.id)
     return function(*args, **kwargs)
 
 
-def _choose(op: str, impl: str) -> tuple[Implementation, Callable[..., Any]]:
+def _choose(op: str, impl: str, device: str) -> tuple[Implementation, Callable[..., Any]]:
     folder = _folder(op)
     name = impl.removeprefix(f"{folder}/")
     if impl != "auto" and name not in MODULES:
@@ -77,20 +83,26 @@ def _choose(op: str, impl: str) -> tuple[Implementation, Callable[..., Any]]:
     names = [name for name in MODULES if name not in ON_REQUEST] if impl == "auto" else [name]
     reasons = []
     for name in names:
-        description, function = _describe(op, name)
+        description, function = _describe(op, name, device)
         if function is not None:
             return description, function
         reasons.append(f"{description.id}: {description.reason}")
     raise BackendUnavailable(f"no implementation of {op} can run here: {'; '.join(reasons)}")
 
 
-def _describe(op: str, name: str) -> tuple[Implementation, Callable[..., Any] | None]:
+def _describe(op: str, name: str, device: str) -> tuple[Implementation, Callable[..., Any] | None]:
     id = f"{_folder(op)}/{name}"
     try:
         module = importlib.import_module(MODULES[name], __package__)
+        reason = module.check(device)
     except ImportError as error:
         return Implementation(id, False, f"{error}; install the package again: pip install vocabseg"), None
-    return Implementation(id, True, module.REASON), getattr(module, op)
+    except BackendUnavailable as error:
+        return Implementation(id, False, str(error)), None
+    function = getattr(module, op, None)
+    if function is None:
+        return Implementation(id, False, f"{op} has no such implementation"), None
+    return Implementation(id, True, reason), function
 
 
 def _folder(op: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ops.frame import MEAN, STD
+from ..ops.preprocessing import MEAN, STD
 from .bpe import Tokenizer
 from .captions import caption, fact_matrix
 from .pool import ScenePool

@@ -1,4 +1,4 @@
-"""Ops on whole frames: windows in, refined score maps out."""
+"""From a frame to the windows that a network reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import ShapeError
 from ..kernels.common.window_plan import WindowPlan, make_plan
-from .arrays import FloatArray, check_plan, floats, image_array
+from .arrays import FloatArray, check_plan, image_array
+from .exchange import Given
 from .registry import run
 
 # CLIP's own, on the 0..255 scale, in the digits that the SCLIP family writes.
@@ -60,7 +61,8 @@ def preprocess(
     ``resize`` is ``"bilinear"`` (OpenCV's INTER_LINEAR, no antialias) or ``"bicubic"`` (Pillow's BICUBIC,
     antialiased), both equal to those libraries' uint8 results. ``mean`` and ``std`` are on the 0..255 scale.
     """
-    image = image_array(image)
+    given = Given(image)
+    image = image_array(*given.arrays)
     if image.shape[:2] != (check_plan(plan).source_h, plan.source_w):
         raise ShapeError(f"got an image {list(image.shape)} for a plan of {plan.source_h} x {plan.source_w}")
     if resize not in ("bilinear", "bicubic"):
@@ -68,41 +70,9 @@ def preprocess(
     normal = {"mean": _channels(mean, "mean"), "std": _channels(std, "std")}
     if min(normal["std"]) <= 0:
         raise ShapeError(f"std must be positive, got {std}")
-    return run("preprocess", impl, image, plan, resize=resize, **normal, threads=threads)
-
-
-def pamr(
-    scores: Any,
-    image: Any,
-    *,
-    steps: int = 10,
-    dilations: Sequence[int] = (8, 16),
-    impl: str = "auto",
-    threads: int | None = None,
-) -> FloatArray:
-    """Score maps [Q, H, W] refined by the image they belong to (pixel-adaptive mask refinement).
-
-    ``image`` is uint8 [H, W, 3], or float planes [3, H, W] of any scale. Raises ``ShapeError`` where sizes
-    differ.
-    """
-    scores = floats(scores, "scores", 3)
-    planes = _planes(image)
-    if planes.shape[1:] != scores.shape[1:] or 0 in scores.shape:
-        raise ShapeError(f"got scores {list(scores.shape)} for an image of {list(planes.shape[1:])}")
-    dilations = [int(dilation) for dilation in dilations]
-    if steps < 0 or not dilations or min(dilations) < 1 or max(dilations) > 4096:
-        raise ShapeError(f"got {steps} steps and dilations {dilations}, expected dilations of 1 to 4096")
-    return run("pamr", impl, scores, planes, steps=int(steps), dilations=dilations, threads=threads)
-
-
-def _planes(image: Any) -> FloatArray:
-    image = np.asarray(image)
-    if image.dtype.kind != "f":
-        return np.moveaxis(image_array(image), -1, 0).astype(np.float32)
-    planes = floats(image, "image planes", 3)
-    if planes.shape[0] != 3:
-        raise ShapeError(f"got float image planes {list(planes.shape)}, expected [3, H, W]")
-    return planes
+    return given.back(
+        run("preprocess", impl, given.device, image, plan, resize=resize, **normal, threads=threads)
+    )
 
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:
