@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import sys
 from pathlib import Path
@@ -21,8 +19,7 @@ import numpy as np
 import vocabseg
 
 from .ceilings import copy_bandwidth, gemm_rate
-
-PERCENTILES = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
+from .measure import PERCENTILES, machine, summary
 
 
 def frames(height: int, width: int, count: int) -> list[np.ndarray]:
@@ -39,31 +36,6 @@ def measure(
     for picture in pictures[:warmup]:
         segmenter(picture, scores=scores)
     return [dict(segmenter(picture, scores=scores).timing) for picture in pictures]
-
-
-def summary(samples: list[dict]) -> dict[str, dict[str, float]]:
-    return {
-        stage: {name: float(np.percentile([s[stage] for s in samples], q)) for name, q in PERCENTILES.items()}
-        for stage in samples[0]
-    }
-
-
-def machine() -> dict[str, object]:
-    cpu = next(
-        (line.split(":")[1].strip() for line in cpuinfo() if line.startswith("model name")),
-        platform.machine(),
-    )
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
-
-
-def cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.is_file() else []
 
 
 def table(stages: dict[str, dict[str, float]]) -> str:
@@ -96,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         segmenter.set_vocabulary(args.words)
     height, width = (int(side) for side in args.size.split("x"))
     samples = measure(segmenter, frames(height, width, args.frames), args.warmup, args.scores)
-    stages = summary(samples)
+    stages = {stage: summary([sample[stage] for sample in samples]) for stage in samples[0]}
     ceilings = {"copy_bytes_per_s": copy_bandwidth(), "gemm_float32_per_s": gemm_rate()}
     print(f"{args.bundle} · {segmenter.backend} · {args.size} · {args.frames} frames, ms")
     print(table(stages))
