@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from .core import load_core
 from .errors import MaskError
 
 _MAX_COUNT = 2**32 - 1
-_MAX_GROUPS = 7  # 35 bits hold any signed difference of two 32-bit counts
 
 
 def encode(mask: np.ndarray) -> np.ndarray:
@@ -49,27 +49,17 @@ def compress(counts: np.ndarray) -> str:
 
 
 def decompress(text: str | bytes) -> np.ndarray:
-    """Run lengths, int64 [R], from COCO's text. Raises `MaskError` where it is no such code."""
+    """Run lengths, uint32 [R], from COCO's text. Raises `MaskError` where it is no such code."""
+    return _decompress(text)[0]
+
+
+def _decompress(text: str | bytes) -> tuple[np.ndarray, int]:
+    """Run lengths and their sum."""
     try:
         code = text.encode("ascii") if isinstance(text, str) else bytes(text)
     except UnicodeEncodeError as error:
         raise MaskError("compressed counts hold characters that no run-length code has") from error
-    groups = np.frombuffer(code, np.uint8).astype(np.int64) - 48
-    if groups.size and (groups.min() < 0 or groups.max() > 63):
-        raise MaskError("compressed counts hold characters that no run-length code has")
-    last = np.flatnonzero(groups & 0x20 == 0)
-    if groups.size and (last.size == 0 or last[-1] != groups.size - 1):
-        raise MaskError("compressed counts end in the middle of a number")
-    first = np.concatenate(([0], last[:-1] + 1)) if last.size else last
-    lengths = last - first + 1
-    if lengths.size and lengths.max() > _MAX_GROUPS:
-        raise MaskError("compressed counts hold a number beyond 32 bits")
-    position = np.arange(groups.size) - np.repeat(first, lengths)
-    values = np.add.reduceat((groups & 0x1F) << 5 * position, first) if first.size else groups
-    values -= np.where(groups[last] & 0x10 != 0, 1 << 5 * lengths, 0)
-    values[1::2] = np.cumsum(values[1::2])
-    values[2::2] = np.cumsum(values[2::2])
-    return values
+    return load_core().ops.decompress_rle(code)
 
 
 def parse(code: Mapping[str, Any]) -> tuple[int, int, np.ndarray]:
@@ -80,17 +70,14 @@ def parse(code: Mapping[str, Any]) -> tuple[int, int, np.ndarray]:
         raise MaskError(
             'a run-length code is {"size": [H, W], "counts": …}; polygons must be drawn first'
         ) from error
-    values = decompress(counts) if isinstance(counts, (str, bytes)) else _integers(counts)
-    if values.size and (values.min() < 0 or values.max() > _MAX_COUNT):
-        raise MaskError(f"run lengths must be between 0 and {_MAX_COUNT}")
-    if height < 1 or width < 1 or int(values.sum()) != height * width:
-        raise MaskError(
-            f"run lengths sum to {int(values.sum())}, expected {height}·{width} = {height * width}"
-        )
-    return height, width, values.astype(np.uint32)
+    values, total = _decompress(counts) if isinstance(counts, (str, bytes)) else _integers(counts)
+    if height < 1 or width < 1 or total != height * width:
+        raise MaskError(f"run lengths sum to {total}, expected {height}·{width} = {height * width}")
+    return height, width, values
 
 
-def _integers(counts: Any) -> np.ndarray:
+def _integers(counts: Any) -> tuple[np.ndarray, int]:
+    """Run lengths, uint32 [R], and their sum."""
     try:
         values = np.asarray(counts)
     except ValueError as error:
@@ -99,4 +86,6 @@ def _integers(counts: Any) -> np.ndarray:
         raise MaskError(
             f"run lengths must be a flat list of integers, got {values.dtype} {list(values.shape)}"
         )
-    return values.astype(np.int64)
+    if values.size and (values.min() < 0 or values.max() > _MAX_COUNT):
+        raise MaskError(f"run lengths must be between 0 and {_MAX_COUNT}")
+    return values.astype(np.uint32), int(values.sum())

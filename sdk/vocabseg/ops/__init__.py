@@ -13,7 +13,8 @@ threads (None: all); results are the same bits for any number.
 
 from ..kernels.common.window_plan import WindowPlan
 from .decoding import decode_labels, upsample_scores
-from .pooling import mask_pool
+from .mask_forms import PackedMasks
+from .pooling import mask_classification, mask_pool
 from .preprocessing import preprocess, window_plan
 from .refinement import pamr
 from .registry import Implementation, choose, implementations, record
@@ -21,10 +22,12 @@ from .similarity import patch_text_similarity
 
 __all__ = [
     "Implementation",
+    "PackedMasks",
     "WindowPlan",
     "choose",
     "decode_labels",
     "implementations",
+    "mask_classification",
     "mask_pool",
     "pamr",
     "patch_text_similarity",

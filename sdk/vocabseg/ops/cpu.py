@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import BackendUnavailable
 from ..kernels.common.window_plan import WindowPlan
-from .arrays import float32
+from .arrays import float32, float_bits
+from .mask_forms import Masks
 
 
 def check(device: str) -> str:
@@ -69,20 +70,51 @@ def upsample_scores(
 
 
 def mask_pool(
-    features: NDArray[Any],
-    form: str,
-    masks: Any,
-    count: int,
-    size: tuple[int, int],
-    plan: WindowPlan,
-    *,
-    threads: int | None,
+    features: NDArray[Any], masks: Masks, plan: WindowPlan, *, threads: int | None
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    if form == "bool":
-        return _core.ops.pool_bool(float32(features), masks.view(np.uint8), _plan(plan), threads or 0)
-    if form == "labels":
-        return _core.ops.pool_labels(float32(features), masks, count, _plan(plan), threads or 0)
-    return _core.ops.pool_rle(float32(features), masks, *size, _plan(plan), threads or 0)
+    data = masks.data.view(np.uint8) if masks.form == "bool" else masks.data
+    return _core.ops.mask_pool(
+        *float_bits(features),
+        masks.form,
+        data,
+        masks.count,
+        *masks.size,
+        _plan(plan),
+        masks.weights,
+        threads or 0,
+    )
+
+
+def mask_classification(
+    features: NDArray[Any],
+    masks: Masks,
+    plan: WindowPlan,
+    text: NDArray[np.float32],
+    *,
+    normalize: bool,
+    query_to_class: NDArray[np.integer],
+    classes: int,
+    class_enabled: NDArray[np.bool_] | None,
+    logit_scale: float,
+    threshold: float,
+    unlabeled: int,
+    threads: int | None,
+) -> tuple[NDArray[np.uint16], NDArray[np.float32], NDArray[np.int64]]:
+    pooled, area = mask_pool(features, masks, plan, threads=threads)
+    labels, scores = _core.ops.classify_regions(
+        pooled,
+        area,
+        text,
+        normalize,
+        query_to_class,
+        classes,
+        class_enabled,
+        logit_scale,
+        threshold,
+        unlabeled,
+        threads or 0,
+    )
+    return labels, scores, area
 
 
 def preprocess(

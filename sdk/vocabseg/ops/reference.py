@@ -15,6 +15,7 @@ from ..kernels.mask_pooling import reference as mask_pooling
 from ..kernels.pamr import reference as pamr_reference
 from ..kernels.patch_text_similarity import reference as similarity
 from ..kernels.preprocessing import reference as preprocessing
+from .mask_forms import Masks
 
 
 def check(device: str) -> str:
@@ -54,21 +55,36 @@ def upsample_scores(
 
 
 def mask_pool(
+    features: NDArray[Any], masks: Masks, plan: WindowPlan, *, threads: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    pooled, area = mask_pooling.mask_pool(features, _stack(masks), plan, weights=masks.weights)
+    return pooled.astype(np.float32), area
+
+
+def mask_classification(
     features: NDArray[Any],
-    form: str,
-    masks: Any,
-    count: int,
-    size: tuple[int, int],
+    masks: Masks,
     plan: WindowPlan,
+    text: NDArray[Any],
     *,
     threads: int | None,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    if form == "labels":
-        masks = masks == np.arange(count)[:, None, None]
-    elif form == "rle":
-        masks = np.stack([rle.decode(counts, *size) for counts in masks])
-    pooled, area = mask_pooling.mask_pool(features, masks, plan)
-    return pooled.astype(np.float32), area
+    **settings: Any,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    labels, scores, area = mask_pooling.mask_classification(
+        features, _stack(masks), text, plan, weights=masks.weights, **settings
+    )
+    return labels, scores.astype(np.float32), area
+
+
+def _stack(masks: Masks) -> NDArray[Any]:
+    """The masks as bool [M, H, W], or float where they are soft."""
+    if masks.form == "labels":
+        return masks.data == np.arange(masks.count)[:, None, None]
+    if masks.form == "rle":
+        return np.stack([rle.decode(counts, *masks.size) for counts in masks.data])
+    if masks.form == "packed":
+        return np.unpackbits(masks.data, axis=-1, count=masks.size[1]).astype(bool)
+    return masks.data if masks.form == "soft" else masks.data.astype(bool)
 
 
 def preprocess(

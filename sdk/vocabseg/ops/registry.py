@@ -14,6 +14,7 @@ from ..errors import BackendUnavailable
 # Op -> its folder under kernels/.
 FOLDERS = {
     "decode_labels": "label_decoding",
+    "mask_classification": "mask_pooling",
     "mask_pool": "mask_pooling",
     "pamr": "pamr",
     "patch_text_similarity": "patch_text_similarity",
