@@ -71,7 +71,8 @@ void classify_regions(const Vocabulary& vocabulary, float logit_scale, kernels::
   out.class_ids.assign(regions, -1);
   for (size_t m = 0; m < regions; ++m) {
     const auto& background = words.background;
-    const bool named = std::find(background.begin(), background.end(), labels[m]) == background.end();
+    const bool named =
+        std::find(background.begin(), background.end(), labels[m]) == background.end();
     if (labels[m] != kUnlabeled && named) out.class_ids[m] = labels[m];
   }
 }

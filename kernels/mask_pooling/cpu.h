@@ -16,7 +16,8 @@ struct ByteMasks {  // [count, H, W], non-zero: inside
   const uint8_t* data = nullptr;
   int64_t count = 0;
 };
-struct BitMasks {  // [count, H, ceil(W / 8)], a row's first pixel in the highest bit of its first byte
+struct BitMasks {  // [count, H, ceil(W / 8)], a row's first pixel in the highest bit of its first
+                   // byte
   const uint8_t* data = nullptr;
   int64_t count = 0;
 };
@@ -44,8 +45,8 @@ struct PixelWeights {
 int64_t count(const Masks& masks);
 
 // Masks [begin, begin + n) are pushed down through the transposed up-sampling: weights
-// [n, W, gh, gw] float32 with W = rows.windows * cols.windows, gh = rows.grid, gw = cols.grid. A row
-// sums to 1, or is zero where the mask (or its weight) is nothing. area [n]: pixels of a mask.
+// [n, W, gh, gw] float32 with W = rows.windows * cols.windows, gh = rows.grid, gw = cols.grid. A
+// row sums to 1, or is zero where the mask (or its weight) is nothing. area [n]: pixels of a mask.
 // Throws MaskError on run lengths that do not sum to H * W, labels of `count` and more, and weights
 // that are negative, infinite or NaN.
 void mask_weights(const Masks& masks, const PixelWeights& pixel_weights, int64_t begin, int64_t n,

@@ -1,104 +1,19 @@
 #include "kernels/mask_pooling/dense_masks.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/mask_pooling/dense_masks.cc"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/mask_pooling/pixel_rows-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace vocabseg::kernels::HWY_NAMESPACE {
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-using Byte = hn::CappedTag<uint8_t, 32>;
-using Float = hn::ScalableTag<float>;
-using Bytes = hn::Vec<Byte>;
-using Floats = hn::Vec<Float>;
-
-constexpr int kByteLanes = static_cast<int>(hn::MaxLanes(Byte()));
-constexpr int kFloatLanes = static_cast<int>(hn::MaxLanes(Float()));
-static_assert(kByteLanes <= kMaxVectorBytes);
-
-// The first n elements, then zeros; reads no more than these.
-template <class D, class T>
-hn::Vec<D> load_first(D d, const T* from, int n) {
-  HWY_ALIGN T buffer[hn::MaxLanes(D())] = {};
-  std::memcpy(buffer, from, sizeof(T) * static_cast<size_t>(n));
-  return hn::Load(d, buffer);
-}
-
-// A row of bytes as vectors of 0 and 1: `full` reads a vector of pixels from x on, `tail` the n
-// pixels that are left.
-struct ByteRow {
-  using Tag = Byte;
-  const uint8_t* row;
-
-  Bytes full(int x) const { return as_ones(hn::LoadU(Byte(), row + x)); }
-  Bytes tail(int x, int n) const { return as_ones(load_first(Byte(), row + x, n)); }
-
-  static Bytes as_ones(Bytes pixels) { return hn::Min(pixels, hn::Set(Byte(), 1)); }
-};
-
-// The same for a row of bits.
-struct BitRow {
-  using Tag = Byte;
-  const uint8_t* row;
-
-#if HWY_TARGET == HWY_SCALAR
-  Bytes full(int x) const {
-    return hn::Set(Byte(), static_cast<uint8_t>(row[x / 8] >> (7 - x % 8) & 1));
-  }
-  Bytes tail(int x, int) const { return full(x); }
-#else
-  Bytes full(int x) const { return expand(x, kByteLanes / 8); }
-  Bytes tail(int x, int n) const {
-    const auto inside = hn::FirstN(Byte(), static_cast<size_t>(n));
-    return hn::IfThenElseZero(inside, expand(x, (n + 7) / 8));
-  }
-
-  Bytes expand(int x, int bytes) const {
-    HWY_ALIGN static constexpr uint8_t kBit[8] = {128, 64, 32, 16, 8, 4, 2, 1};
-    uint64_t bits = 0, pattern = 0;
-    std::memcpy(&bits, row + x / 8, static_cast<size_t>(bytes));
-    std::memcpy(&pattern, kBit, 8);
-    const hn::Repartition<uint64_t, Byte> words;
-    const auto spread = hn::BitCast(Byte(), hn::Set(words, bits));
-    // Lane i takes byte i / 8, which its block holds since every block holds all of them.
-    const auto index = hn::ShiftRight<3>(hn::Iota(Byte(), 0));
-    const auto chosen = hn::TableLookupBytes(spread, index);
-    return ByteRow::as_ones(hn::And(chosen, hn::BitCast(Byte(), hn::Set(words, pattern))));
-  }
-#endif
-};
-
-// A row of weights, zero where `mask` (if any) is; counts the pixels of the mask.
-struct WeightRow {
-  using Tag = Float;
-  const float* weights;
-  const uint8_t* mask;
-  int64_t* area;
-
-  Floats full(int x) const { return masked(x, hn::LoadU(Float(), weights + x), kFloatLanes); }
-  Floats tail(int x, int n) const { return masked(x, load_first(Float(), weights + x, n), n); }
-
-  Floats masked(int x, Floats row, int n) const {
-    const Float d;
-    auto inside = hn::Gt(row, hn::Zero(d));
-    if (mask) {
-      const hn::Rebind<uint8_t, Float> bytes;
-      const auto pixels = n == kFloatLanes ? hn::LoadU(bytes, mask + x) : load_first(bytes, mask + x, n);
-      const hn::Rebind<int32_t, Float> whole;
-      inside = hn::RebindMask(d, hn::Ne(hn::PromoteTo(whole, pixels), hn::Zero(whole)));
-    }
-    *area += static_cast<int64_t>(hn::CountTrue(d, inside));
-    return hn::IfThenElseZero(inside, row);
-  }
-};
 
 // ramps += counts and counts += row: after n rows, row i is n - 1 - i times in ramps.
 template <class Row, class T>
@@ -118,7 +33,8 @@ void add_row(const Row& row, int width, T* HWY_RESTRICT counts, T* HWY_RESTRICT 
 Floats load_floats(const float* from) { return hn::LoadU(Float(), from); }
 Floats load_floats(const uint8_t* from) {
   const hn::Rebind<int32_t, Float> whole;
-  return hn::ConvertTo(Float(), hn::PromoteTo(whole, hn::LoadU(hn::Rebind<uint8_t, Float>(), from)));
+  return hn::ConvertTo(Float(),
+                       hn::PromoteTo(whole, hn::LoadU(hn::Rebind<uint8_t, Float>(), from)));
 }
 
 // The sums of four vectors.
@@ -131,7 +47,8 @@ void store_sums(Floats count, Floats run, Floats line, Floats both, Moments* mom
   const auto fold = [&](Floats a, Floats b) HWY_ATTR {
     return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
   };
-  const auto low = hn::BitCast(pairs, fold(count, run)), high = hn::BitCast(pairs, fold(line, both));
+  const auto low = hn::BitCast(pairs, fold(count, run)),
+             high = hn::BitCast(pairs, fold(line, both));
   const auto sums = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, low, high)),
                             hn::BitCast(d, hn::InterleaveUpper(pairs, low, high)));
   // Each block of four lanes has the four sums of its lanes.
@@ -201,8 +118,9 @@ double add_band(D d, int band, const T* counts, const T* ramps, const Segments& 
 
 // `row_at(y)` is row y of the mask.
 template <class T, class RowAt>
-double push_rows(const RowAt& row_at, const Segments& rows, const Segments& cols, std::vector<T>& counts,
-                 std::vector<T>& ramps, DenseScratch& scratch, float* sums) {
+double push_rows(const RowAt& row_at, const Segments& rows, const Segments& cols,
+                 std::vector<T>& counts, std::vector<T>& ramps, DenseScratch& scratch,
+                 float* sums) {
   using Tag = typename decltype(row_at(0))::Tag;
   const Factors factors;
   double total = 0;
@@ -232,7 +150,8 @@ Pushed push_one(const DenseMask& mask, const Segments& rows, const Segments& col
   if (mask.weights) {
     int64_t area = 0;
     const auto row_at = [&](int y) {
-      return WeightRow{mask.weights + y * width, mask.pixels ? mask.pixels + y * width : nullptr, &area};
+      return WeightRow{mask.weights + y * width, mask.pixels ? mask.pixels + y * width : nullptr,
+                       &area};
     };
     const double total =
         push_rows(row_at, rows, cols, scratch.weights, scratch.weight_ramps, scratch, sums);
@@ -245,7 +164,8 @@ Pushed push_one(const DenseMask& mask, const Segments& rows, const Segments& col
 void expand_bits(const uint8_t* bits, int64_t height, int width, uint8_t* pixels) {
   for (int64_t y = 0; y < height; ++y, bits += (width + 7) / 8, pixels += width) {
     int x = 0;
-    for (; x + kByteLanes <= width; x += kByteLanes) hn::StoreU(BitRow{bits}.full(x), Byte(), pixels + x);
+    for (; x + kByteLanes <= width; x += kByteLanes)
+      hn::StoreU(BitRow{bits}.full(x), Byte(), pixels + x);
     for (; x < width; ++x) pixels[x] = bits[x / 8] >> (7 - x % 8) & 1;
   }
 }

@@ -25,8 +25,8 @@ struct DenseScratch {
   DenseScratch(const Segments& rows, const Segments& cols);
 
   BandWeights band;
-  std::vector<Moments> moments;             // [cols.size()], zero
-  std::vector<uint8_t> counts, ramps;       // [W and a vector more]
+  std::vector<Moments> moments;              // [cols.size()], zero
+  std::vector<uint8_t> counts, ramps;        // [W and a vector more]
   std::vector<float> weights, weight_ramps;  // the same of weights
 };
 

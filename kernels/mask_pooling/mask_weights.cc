@@ -136,7 +136,8 @@ class Push {
   }
 
   void check_labels(const LabelMap& map) const {
-    const int32_t largest = *std::max_element(map.data, map.data + pixels_);
+    int32_t largest = -1;
+    for (int64_t i = 0; i < pixels_; ++i) largest = std::max(largest, map.data[i]);
     if (largest < map.count) return;
     throw MaskError("the label map has id " + std::to_string(largest) + ", expected less than " +
                     std::to_string(map.count) + ": raise the number of masks or use negative ids");

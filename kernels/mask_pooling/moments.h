@@ -18,8 +18,8 @@ struct Moments {
   float count, run, line, both;
 };
 
-// Adds the pixels [begin, end) of one line, for which n - 1 - i is `line`, to moments [runs.size()].
-// Returns the last segment that it touches.
+// Adds the pixels [begin, end) of one line, for which n - 1 - i is `line`, to moments
+// [runs.size()]. Returns the last segment that it touches.
 inline int add_run(const Segments& runs, int begin, int end, float line, Moments* moments) {
   int s = runs.of_pixel[begin];
   for (;; ++s) {

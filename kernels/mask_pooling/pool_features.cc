@@ -44,8 +44,7 @@ void pool_features(const float* weights, int64_t count, const float* features, i
     std::vector<int32_t> index(static_cast<size_t>(cells + 64));
     std::vector<float> value(index.size());
     for (int64_t m = begin; m < end; ++m) {
-      const int64_t used =
-          compress_weights(weights + m * cells, cells, index.data(), value.data());
+      const int64_t used = compress_weights(weights + m * cells, cells, index.data(), value.data());
       dense[m] = may_multiply && used * kSparse > cells;
       if (!dense[m]) sum_rows({index.data(), value.data(), used}, features, d, pooled + m * d);
     }

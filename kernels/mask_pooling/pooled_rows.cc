@@ -78,7 +78,8 @@ bool finite(const float* values, int64_t size) {
   const Float d;
   auto nan = hn::Zero(d);  // or zero: the product of zero and all values
   int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) nan = hn::MulAdd(hn::LoadU(d, values + i), hn::Zero(d), nan);
+  for (; i + kLanes <= size; i += kLanes)
+    nan = hn::MulAdd(hn::LoadU(d, values + i), hn::Zero(d), nan);
   bool result = hn::AllTrue(d, hn::Eq(nan, hn::Zero(d)));
   for (; i < size; ++i) result = result && std::isfinite(values[i]);
   return result;

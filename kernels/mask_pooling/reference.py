@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MaskError
 from ..common.upsample import upsample_windows
 from ..common.window_plan import WindowPlan, single_window
 from ..label_decoding.reference import decode_labels
@@ -33,7 +32,7 @@ def mask_pool(
     patches = np.moveaxis(features.reshape(windows, plan.grid_h, plan.grid_w, width), -1, 1)
     pixels = upsample_windows(patches, plan, masks.shape[1:])
     area = (masks > 0).sum((1, 2), dtype=np.int64)
-    soft = _pixel_weights(masks, weights)
+    soft = masks.astype(np.float64) * (1 if weights is None else weights)
     pooled = np.zeros((len(masks), width))
     for row, weight in zip(pooled, soft, strict=True):
         inside = weight > 0
@@ -62,11 +61,3 @@ def mask_classification(
     row = (1, len(masks))
     labels, best = decode_labels(scores, single_window(row, row), row, unlabeled=unlabeled, **settings)
     return np.where(area > 0, labels[0], unlabeled), np.where(area > 0, best[0], 0), area
-
-
-def _pixel_weights(masks: NDArray[Any], weights: NDArray[np.floating] | None) -> Array:
-    soft = masks.astype(np.float64)
-    for given in (soft, weights):
-        if given is not None and not ((given >= 0) & (given < np.inf)).all():
-            raise MaskError("weights of masks must be finite and not negative")
-    return soft if weights is None else soft * weights

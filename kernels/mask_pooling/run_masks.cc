@@ -92,8 +92,8 @@ class LabelBand {
   }
 
   const Segments& cols_;
-  std::vector<Moments> moments_;             // [ids, cols.size()]
-  std::vector<std::pair<int, int>> range_;   // blocks [first, last]
+  std::vector<Moments> moments_;            // [ids, cols.size()]
+  std::vector<std::pair<int, int>> range_;  // blocks [first, last]
   std::vector<int64_t> touched_;
 };
 
@@ -148,8 +148,7 @@ void push_labels(const Labels& labels, int64_t first, int64_t count, const Segme
         if (row[begin] < 0 || id < 0 || id >= count) continue;
         pushed[id].area += end - begin;
         if (labels.weights) {
-          moments.add(id, begin, end, line,
-                      labels.weights + (first + id) * labels.stride + offset);
+          moments.add(id, begin, end, line, labels.weights + (first + id) * labels.stride + offset);
         } else {
           moments.add(id, begin, end, line);
         }

@@ -51,8 +51,7 @@ class Splitter {
     if (!same_patches(begin, pixel) || has_small_weight(pixel)) return false;
     if (pixel < begin + 2) return true;
     for (int tap = 0; tap < taps(pixel); ++tap) {
-      const double bend =
-          weight(pixel, tap) - 2 * weight(pixel - 1, tap) + weight(pixel - 2, tap);
+      const double bend = weight(pixel, tap) - 2 * weight(pixel - 1, tap) + weight(pixel - 2, tap);
       if (std::abs(bend) > kBend) return false;
     }
     return true;

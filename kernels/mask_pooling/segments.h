@@ -15,7 +15,7 @@ struct SegmentTap {
 };
 
 struct Segment {
-  int begin, end;          // pixels
+  int begin, end;           // pixels
   int first_tap, last_tap;  // in Segments::taps, [first, last)
 
   int length() const { return end - begin; }

@@ -160,8 +160,8 @@ py::tuple classify(const Floats& pooled, const Dense<int64_t>& area, const Float
 py::tuple decompress_text(std::string_view text) {
   const std::vector<uint32_t> counts = decompress(text);
   const uint64_t sum = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
-  return py::make_tuple(
-      py::array_t<uint32_t>(static_cast<ssize_t>(counts.size()), counts.data()), sum);
+  return py::make_tuple(py::array_t<uint32_t>(static_cast<ssize_t>(counts.size()), counts.data()),
+                        sum);
 }
 
 }  // namespace

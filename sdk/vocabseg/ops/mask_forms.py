@@ -14,9 +14,7 @@ from ..errors import MaskError
 from .arrays import FLOATS, size_pair
 from .exchange import dtype_name
 
-_FORMS = (
-    "bool, uint8 or float [M, H, W], PackedMasks, an integer label map [H, W], or a list of COCO run-length codes"
-)
+_FORMS = "bool, uint8 or float [M, H, W], PackedMasks, an integer label map [H, W], or a list of COCO run-length codes"
 _LABELS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _MAX_COUNT = 2**31 - 1
 
@@ -50,6 +48,20 @@ class Masks:
     count: int
     size: tuple[int, int]
     weights: Any = None
+
+
+def readable(masks: Any) -> Any:
+    """``masks`` as ``Given`` reads them; a list of arrays becomes one. Raises ``MaskError``."""
+    if isinstance(masks, PackedMasks):
+        return masks.bits
+    if masks is None:
+        raise MaskError(f"got no masks, expected {_FORMS}")
+    if not isinstance(masks, list | tuple) or all(isinstance(mask, Mapping) for mask in masks):
+        return masks
+    try:
+        return np.asarray(masks)
+    except ValueError as error:
+        raise MaskError(f"got a list of masks of different sizes or forms, expected {_FORMS}") from error
 
 
 def parse_masks(masks: Any, count: int | None, width: int | None) -> Masks:
@@ -161,8 +173,6 @@ def _parse_labels(labels: Any, count: int | None) -> Masks:
 
 
 def _parse_codes(masks: Sequence[Any]) -> Masks:
-    if not all(isinstance(mask, Mapping) for mask in masks):
-        raise MaskError(f"got a list of masks, expected {_FORMS}")
     if not masks:
         return Masks("rle", [], 0, (1, 1))
     codes = [rle.parse(mask) for mask in masks]

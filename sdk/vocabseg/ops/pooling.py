@@ -13,7 +13,7 @@ from ..kernels.common.window_plan import WindowPlan
 from .arrays import FloatArray, check_plan, floats, plan_of_grid, size_pair
 from .decoding import _check_settings, _classes
 from .exchange import Given
-from .mask_forms import Masks, PackedMasks, as_float32, parse_masks, resample, with_weights
+from .mask_forms import Masks, PackedMasks, as_float32, parse_masks, readable, resample, with_weights
 from .registry import run
 
 # Features of more masks do not fit 32-bit indices.
@@ -102,7 +102,9 @@ def mask_classification(
     given, features, parsed, plan = _prepare(features, masks, weights, masks_size, count, plan, text)
     text = floats(given.arrays[-1], "text", 2)
     if text.shape[0] == 0 or text.shape[1] != features.shape[2]:
-        raise ShapeError(f"got text {list(text.shape)}, expected [Q, {features.shape[2]}] with Q of at least 1")
+        raise ShapeError(
+            f"got text {list(text.shape)}, expected [Q, {features.shape[2]}] with Q of at least 1"
+        )
     mapping, classes = _classes(query_to_class, classes, text.shape[0])
     unlabeled = (255 if classes <= 255 else 65535) if unlabeled is None else int(unlabeled)
     _check_settings(classes, logit_scale, threshold, unlabeled)
@@ -143,9 +145,8 @@ def _prepare(
     *others: Any,
 ) -> tuple[Given, FloatArray, Masks, WindowPlan]:
     """What was given, features [W, N, D], masks, and the plan, checked. ``others`` end ``given.arrays``."""
-    packed = isinstance(masks, PackedMasks)
-    given = Given(features, masks.bits if packed else masks, weights, *others)
-    width = int(masks.width) if packed else None
+    width = int(masks.width) if isinstance(masks, PackedMasks) else None
+    given = Given(features, readable(masks), weights, *others)
     parsed = with_weights(parse_masks(given.arrays[1], count, width), given.arrays[2])
     size_pair(parsed.size, None)
     parsed = resample(parsed, masks_size)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import rle
-from ..errors import BackendUnavailable
+from ..errors import BackendUnavailable, MaskError
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.label_decoding import reference as label_decoding
 from ..kernels.mask_pooling import reference as mask_pooling
@@ -78,6 +78,9 @@ def mask_classification(
 
 def _stack(masks: Masks) -> NDArray[Any]:
     """The masks as bool [M, H, W], or float where they are soft."""
+    for weights in (masks.weights, masks.data if masks.form == "soft" else None):
+        if weights is not None and not ((weights >= 0) & (weights < np.inf)).all():
+            raise MaskError("weights of masks must be finite and not negative")
     if masks.form == "labels":
         return masks.data == np.arange(masks.count)[:, None, None]
     if masks.form == "rle":
