@@ -144,32 +144,6 @@ Pushed push_ones(const uint8_t* pixels, int64_t stride, const Segments& rows, co
 
 }  // namespace
 
-Pushed push_one(const DenseMask& mask, const Segments& rows, const Segments& cols,
-                DenseScratch& scratch, float* sums) {
-  const int64_t width = cols.pixels, bytes = (width + 7) / 8;
-  if (mask.weights) {
-    int64_t area = 0;
-    const auto row_at = [&](int y) {
-      return WeightRow{mask.weights + y * width, mask.pixels ? mask.pixels + y * width : nullptr,
-                       &area};
-    };
-    const double total =
-        push_rows(row_at, rows, cols, scratch.weights, scratch.weight_ramps, scratch, sums);
-    return {total, area};
-  }
-  if (mask.packed) return push_ones<BitRow>(mask.pixels, bytes, rows, cols, scratch, sums);
-  return push_ones<ByteRow>(mask.pixels, width, rows, cols, scratch, sums);
-}
-
-void expand_bits(const uint8_t* bits, int64_t height, int width, uint8_t* pixels) {
-  for (int64_t y = 0; y < height; ++y, bits += (width + 7) / 8, pixels += width) {
-    int x = 0;
-    for (; x + kByteLanes <= width; x += kByteLanes)
-      hn::StoreU(BitRow{bits}.full(x), Byte(), pixels + x);
-    for (; x < width; ++x) pixels[x] = bits[x / 8] >> (7 - x % 8) & 1;
-  }
-}
-
 bool positive(const float* weights, int64_t size) {
   // As integers, the weights from 0 on lie under infinity, and all others above; -0 becomes 0.
   const Float d;
@@ -183,6 +157,34 @@ bool positive(const float* weights, int64_t size) {
   for (; i + kFloatLanes <= size; i += kFloatLanes) read(hn::LoadU(d, weights + i));
   if (i < size) read(load_first(d, weights + i, static_cast<int>(size - i)));
   return hn::AllTrue(bits, hn::Lt(largest, hn::Set(bits, kInfinity)));
+}
+
+Pushed push_one(const DenseMask& mask, const Segments& rows, const Segments& cols,
+                DenseScratch& scratch, float* sums) {
+  const int64_t width = cols.pixels, bytes = (width + 7) / 8;
+  if (mask.weights) {
+    int64_t area = 0;
+    bool valid = true;
+    const auto row_at = [&](int y) {
+      valid = valid && positive(mask.weights + y * width, width);
+      return WeightRow{mask.weights + y * width, mask.pixels ? mask.pixels + y * width : nullptr,
+                       &area};
+    };
+    const double total =
+        push_rows(row_at, rows, cols, scratch.weights, scratch.weight_ramps, scratch, sums);
+    return {total, area, valid};
+  }
+  if (mask.packed) return push_ones<BitRow>(mask.pixels, bytes, rows, cols, scratch, sums);
+  return push_ones<ByteRow>(mask.pixels, width, rows, cols, scratch, sums);
+}
+
+void expand_bits(const uint8_t* bits, int64_t height, int width, uint8_t* pixels) {
+  for (int64_t y = 0; y < height; ++y, bits += (width + 7) / 8, pixels += width) {
+    int x = 0;
+    for (; x + kByteLanes <= width; x += kByteLanes)
+      hn::StoreU(BitRow{bits}.full(x), Byte(), pixels + x);
+    for (; x < width; ++x) pixels[x] = bits[x / 8] >> (7 - x % 8) & 1;
+  }
 }
 
 }  // namespace vocabseg::kernels::HWY_NAMESPACE

@@ -31,8 +31,9 @@ struct DenseScratch {
 };
 
 struct Pushed {
-  double total = 0;  // summed weights of the mask's pixels
-  int64_t area = 0;  // its pixels
+  double total = 0;   // summed weights of the mask's pixels
+  int64_t area = 0;   // its pixels
+  bool valid = true;  // no weight is negative, infinite or NaN
 };
 
 // Packed pixels as bytes [H, W].

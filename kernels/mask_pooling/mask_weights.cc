@@ -74,6 +74,7 @@ class Push {
 
   void operator()(const LabelMap& map) {
     check_labels(map);
+    if (pixel_weights_.data) check_pixel_weights();
     const Labels labels{map.data, pixel_weights_.data, pixel_weights_.per_mask ? pixels_ : 0};
     // Every thread reads the whole map and keeps its share of the ids.
     const int64_t shares = std::min<int64_t>(pool_.threads(), n_);
@@ -143,8 +144,23 @@ class Push {
                     std::to_string(map.count) + ": raise the number of masks or use negative ids");
   }
 
+  // Those of a label map, which does not reach all of them; the other forms read every weight.
+  void check_pixel_weights() const {
+    const float* from = weights_of(begin_);
+    std::atomic<bool> valid{true};
+    pool_.parallel_for(pixel_weights_.per_mask ? n_ : 1, [&](int64_t first, int64_t last) {
+      if (!are_weights(from + first * pixels_, (last - first) * pixels_)) valid = false;
+    });
+    if (!valid) throw_invalid();
+  }
+
+  [[noreturn]] static void throw_invalid() {
+    throw MaskError("weights of masks must be finite and not negative");
+  }
+
   // Weights of mask m, divided by their total, in the order of the features.
   void write(int64_t m, const Pushed& pushed, const Sums& sums) {
+    if (!pushed.valid) throw_invalid();
     if (!std::isfinite(pushed.total)) {
       throw MaskError("the weights of mask " + std::to_string(begin_ + m) +
                       " sum to more than a float32 holds: scale them down");
@@ -173,14 +189,6 @@ class Push {
   ThreadPool& pool_;
 };
 
-void check_pixel_weights(const float* weights, int64_t size, ThreadPool& pool) {
-  std::atomic<bool> valid{true};
-  pool.parallel_for(size, [&](int64_t begin, int64_t end) {
-    if (!are_weights(weights + begin, end - begin)) valid = false;
-  });
-  if (!valid) throw MaskError("weights of masks must be finite and not negative");
-}
-
 }  // namespace
 
 int64_t count(const Masks& masks) {
@@ -199,20 +207,13 @@ int64_t count(const Masks& masks) {
 void mask_weights(const Masks& masks, const PixelWeights& pixel_weights, int64_t begin, int64_t n,
                   const AxisWeights& rows, const AxisWeights& cols, float* weights, int64_t* area,
                   ThreadPool& pool) {
-  const int64_t total = count(masks), pixels = int64_t{rows.rows} * cols.rows;
+  const int64_t total = count(masks);
   if (begin < 0 || n < 0 || begin + n > total || rows.rows < 1 || cols.rows < 1) {
     throw ShapeError("got masks " + std::to_string(begin) + " to " + std::to_string(begin + n) +
                      " of " + std::to_string(total) + ", of " + std::to_string(rows.rows) + " x " +
                      std::to_string(cols.rows) + " pixels; expected at least 1 x 1 pixels");
   }
   if (n == 0) return;
-  const auto* soft = std::get_if<SoftMasks>(&masks);
-  if (soft) check_pixel_weights(soft->data + begin * pixels, n * pixels, pool);
-  if (pixel_weights.data) {
-    const bool own = pixel_weights.per_mask;
-    check_pixel_weights(pixel_weights.data + (own ? begin * pixels : 0), own ? n * pixels : pixels,
-                        pool);
-  }
   std::visit(Push(begin, n, pixel_weights, rows, cols, weights, area, pool), masks);
 }
 

@@ -11,6 +11,7 @@
 #include "kernels/mask_pooling/classification.h"
 #include "kernels/mask_pooling/cpu.h"
 #include "kernels/mask_pooling/rle.h"
+#include "kernels/mask_pooling/take_pixels.h"
 #include "ops/arrays.hpp"
 #include "ops/float_rows.hpp"
 #include "ops/ops.hpp"
@@ -105,7 +106,7 @@ py::tuple pool(const py::array& features, const std::string& type, const std::st
                const WindowPlan& plan, const std::optional<Floats>& weights, int threads) {
   check_plan(plan);
   expect_size(height, width);
-  const FloatRows rows = float_rows(features, type);
+  const FloatRows rows = float_rows(features, float_type(type));
   const ssize_t patches = ssize_t{plan.grid_h} * plan.grid_w;
   expect_shape(rows.array, "features", {plan.windows(), patches, -1});
   const GivenMasks given = read_masks(form, masks, masks_count, height, width);
@@ -164,11 +165,33 @@ py::tuple decompress_text(std::string_view text) {
                         sum);
 }
 
+// Pixels of maps [M, H, W] at given rows and columns.
+template <class T>
+Dense<T> take(const Dense<T>& maps, const std::vector<int64_t>& rows,
+              const std::vector<int64_t>& cols, int threads) {
+  expect_shape(maps, "maps", {-1, -1, -1});
+  const ssize_t count = maps.shape(0), height = maps.shape(1), width = maps.shape(2);
+  const auto inside = [](const std::vector<int64_t>& indices, ssize_t length) {
+    return std::all_of(indices.begin(), indices.end(),
+                       [length](int64_t i) { return i >= 0 && i < length; });
+  };
+  if (!inside(rows, height) || !inside(cols, width)) throw ShapeError("a pixel lies outside");
+  Dense<T> out({count, static_cast<ssize_t>(rows.size()), static_cast<ssize_t>(cols.size())});
+  const T* from = maps.data();
+  T* to = out.mutable_data();
+  py::gil_scoped_release release;
+  take_pixels(from, count, height, width, rows, cols, to, pool_of(threads));
+  return out;
+}
+
 }  // namespace
 
 void bind_mask_pooling(py::module_& ops) {
   ops.def("mask_pool", &pool);
   ops.def("classify_regions", &classify);
+  ops.def("take_bytes", &take<uint8_t>);
+  ops.def("take_floats", &take<float>);
+  ops.def("take_labels", &take<int32_t>);
   ops.def("decompress_rle", &decompress_text);
 }
 

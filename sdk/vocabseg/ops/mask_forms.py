@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import rle
+from ..core import load_core
 from ..errors import MaskError
 from .arrays import FLOATS, size_pair
 from .exchange import dtype_name
@@ -98,26 +99,19 @@ def with_weights(masks: Masks, weights: Any) -> Masks:
     return replace(masks, weights=weights)
 
 
-def resample(masks: Masks, size: Sequence[int] | None) -> Masks:
+def resample(masks: Masks, size: Sequence[int] | None, threads: int | None) -> Masks:
     """Masks (and weights) resized to (H, W) as torch's ``interpolate(mode="nearest")`` does it."""
     if size is None:
         return masks
     size = size_pair(size, None)
     rows, cols = (nearest(length, out) for length, out in zip(masks.size, size, strict=True))
-
-    def pick(array: Any) -> Any:
-        return array[..., rows, :][..., cols]
-
     form, data = masks.form, masks.data
     if form == "packed":
-        form, data = "bool", pick(np.unpackbits(data, axis=-1, count=masks.size[1]))
-    elif form == "rle" and len(np.unique(cols)) == len(cols):
-        data = [_resample_runs(counts, masks.size, rows, cols) for counts in data]
-    elif form == "rle":  # an image narrower than the masks are to be: columns repeat
-        form, data = "bool", np.stack([pick(rle.decode(counts, *masks.size)) for counts in data])
-    else:
-        data = pick(data)
-    weights = None if masks.weights is None else pick(masks.weights)
+        form, data = "bool", np.unpackbits(data, axis=-1, count=masks.size[1])
+    elif form == "rle" and (np.diff(cols) == 0).any():  # columns repeat where the image is narrower
+        form, data = "bool", np.stack([rle.decode(counts, *masks.size) for counts in data])
+    data = _resample_runs(data, masks.size, rows, cols) if form == "rle" else _take(data, rows, cols, threads)
+    weights = None if masks.weights is None else _take(masks.weights, rows, cols, threads)
     return replace(masks, form=form, data=data, size=size, weights=weights)
 
 
@@ -133,18 +127,40 @@ def as_float32(array: Any) -> Any:
     return array.astype(np.float32) if isinstance(array, np.ndarray) else array.float()
 
 
+def _take(maps: Any, rows: NDArray[np.int64], cols: NDArray[np.int64], threads: int | None) -> Any:
+    """The pixels of maps [..., H, W] at the given rows and columns."""
+    if not isinstance(maps, np.ndarray):
+        return maps[..., rows, :][..., cols]
+    ops = load_core().ops
+    take = {
+        "bool": ops.take_bytes,
+        "uint8": ops.take_bytes,
+        "int32": ops.take_labels,
+        "float32": ops.take_floats,
+    }
+    values = maps.view(np.uint8) if maps.dtype == np.bool_ else maps
+    stack = values if maps.ndim == 3 else values[None]
+    taken = take[maps.dtype.name](stack, rows.tolist(), cols.tolist(), threads or 0)
+    return taken if maps.ndim == 3 else taken[0]
+
+
 def _resample_runs(
-    counts: NDArray[np.uint32], size: tuple[int, int], rows: NDArray[np.int64], cols: NDArray[np.int64]
-) -> NDArray[np.uint32]:
-    """Run lengths of the chosen rows and columns, which rise (rows may repeat): every run keeps the chosen
-    pixels that it holds, so that nothing is expanded."""
+    codes: list[NDArray[np.uint32]], size: tuple[int, int], rows: NDArray[np.int64], cols: NDArray[np.int64]
+) -> list[NDArray[np.uint32]]:
+    """Run lengths of the chosen rows (which may repeat) and columns: every run keeps the chosen pixels that it
+    holds, so that nothing is expanded."""
     height, width = size
-    columns, row = np.divmod(np.cumsum(counts, dtype=np.int64), height)
     rows_before = np.searchsorted(rows, np.arange(height))
-    columns_before = np.searchsorted(cols, np.arange(width + 1))
-    chosen = np.isin(np.arange(width + 1), cols)
-    ends = columns_before[columns] * len(rows) + chosen[columns] * rows_before[row]
-    return np.diff(ends, prepend=0).astype(np.uint32)
+    columns = np.arange(width + 1)
+    columns_before = np.searchsorted(cols, columns) * len(rows)
+    chosen = np.isin(columns, cols)
+
+    def chosen_before(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+        column, row = np.divmod(pixels, height)
+        return columns_before[column] + chosen[column] * rows_before[row]
+
+    ends = [chosen_before(np.cumsum(counts, dtype=np.int64)) for counts in codes]
+    return [np.diff(end, prepend=0).astype(np.uint32) for end in ends]
 
 
 def _parse_packed(bits: Any, width: int) -> Masks:

@@ -56,7 +56,7 @@ def mask_pool(
             valid, weights that are negative, infinite or NaN.
         ShapeError: features do not fit the plan.
     """
-    given, features, parsed, plan = _prepare(features, masks, weights, masks_size, count, plan)
+    given, features, parsed, plan = _prepare(features, masks, weights, masks_size, count, plan, threads)
     if parsed.count == 0:
         return given.back((np.zeros((0, features.shape[2]), np.float32), np.zeros(0, np.int64)))
     return given.back(run("mask_pool", impl, given.device, features, parsed, plan, threads=threads))
@@ -99,7 +99,7 @@ def mask_classification(
     Raises:
         MaskError, ShapeError: as ``mask_pool``; or text and classes do not fit.
     """
-    given, features, parsed, plan = _prepare(features, masks, weights, masks_size, count, plan, text)
+    given, features, parsed, plan = _prepare(features, masks, weights, masks_size, count, plan, threads, text)
     text = floats(given.arrays[-1], "text", 2)
     if text.shape[0] == 0 or text.shape[1] != features.shape[2]:
         raise ShapeError(
@@ -142,6 +142,7 @@ def _prepare(
     masks_size: Sequence[int] | None,
     count: int | None,
     plan: WindowPlan | None,
+    threads: int | None,
     *others: Any,
 ) -> tuple[Given, FloatArray, Masks, WindowPlan]:
     """What was given, features [W, N, D], masks, and the plan, checked. ``others`` end ``given.arrays``."""
@@ -149,7 +150,7 @@ def _prepare(
     given = Given(features, readable(masks), weights, *others)
     parsed = with_weights(parse_masks(given.arrays[1], count, width), given.arrays[2])
     size_pair(parsed.size, None)
-    parsed = resample(parsed, masks_size)
+    parsed = resample(parsed, masks_size, threads)
     features, plan = _windows(given.arrays[0], parsed.size, plan)
     if parsed.count * features.shape[2] > _MAX_POOLED:
         raise ShapeError(
