@@ -17,7 +17,7 @@ from .pooling import mask_pool
 from .preprocessing import preprocess, window_plan
 from .refinement import pamr
 from .registry import Implementation, choose, implementations, record
-from .similarity import patch_text_similarity
+from .similarity import patch_text_similarity, top_classes
 
 __all__ = [
     "Implementation",
@@ -30,6 +30,7 @@ __all__ = [
     "patch_text_similarity",
     "preprocess",
     "record",
+    "top_classes",
     "upsample_scores",
     "window_plan",
 ]

@@ -39,6 +39,14 @@ def float32(array: Any) -> Any:
     return array.astype(np.float32) if dtype_name(array) == "bfloat16" else array
 
 
+def float_bits(array: Any) -> tuple[NDArray[Any], str]:
+    """A NumPy array as the core's bodies for every float type take it: float32, or 16 bits as uint16; its type."""
+    name = dtype_name(array)
+    if name in ("float16", "bfloat16"):
+        return array.view(np.uint16), name
+    return array.astype(np.float32, copy=False), "float32"
+
+
 def integers(array: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.integer]:
     """``array`` as integers of the given shape."""
     array = np.asarray(array)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import BackendUnavailable
 from ..kernels.common.window_plan import WindowPlan
-from .arrays import float32
+from .arrays import float32, float_bits
 
 
 def check(device: str) -> str:
@@ -28,9 +28,31 @@ def _plan(plan: WindowPlan) -> Any:
 
 
 def patch_text_similarity(
-    features: NDArray[Any], text: NDArray[Any], *, normalize: bool, threads: int | None
+    features: NDArray[Any],
+    text: NDArray[Any],
+    *,
+    normalize: bool,
+    query_to_class: NDArray[np.integer] | None,
+    classes: int,
+    threads: int | None,
 ) -> NDArray[np.float32]:
-    return _core.ops.patch_text_similarity(float32(features), float32(text), normalize, threads or 0)
+    return _core.ops.patch_text_similarity(
+        *float_bits(features), float32(text), normalize, query_to_class, classes, threads or 0
+    )
+
+
+def top_classes(
+    features: NDArray[Any],
+    text: NDArray[Any],
+    *,
+    normalize: bool,
+    query_to_class: NDArray[np.integer] | None,
+    classes: int,
+    threads: int | None,
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    return _core.ops.top_classes(
+        *float_bits(features), float32(text), normalize, query_to_class, classes, threads or 0
+    )
 
 
 def decode_labels(

@@ -24,9 +24,16 @@ def check(device: str) -> str:
 
 
 def patch_text_similarity(
-    features: NDArray[Any], text: NDArray[Any], *, normalize: bool, threads: int | None
+    features: NDArray[Any], text: NDArray[Any], *, threads: int | None, **settings: Any
 ) -> NDArray[np.float32]:
-    return similarity.patch_text_similarity(features, text, normalize=normalize).astype(np.float32)
+    return similarity.patch_text_similarity(features, text, **settings).astype(np.float32)
+
+
+def top_classes(
+    features: NDArray[Any], text: NDArray[Any], *, threads: int | None, **settings: Any
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    label, score, margin = similarity.top_classes(features, text, **settings)
+    return label.astype(np.int32), score.astype(np.float32), margin.astype(np.float32)
 
 
 def decode_labels(

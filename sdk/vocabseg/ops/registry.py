@@ -18,6 +18,7 @@ FOLDERS = {
     "pamr": "pamr",
     "patch_text_similarity": "patch_text_similarity",
     "preprocess": "preprocessing",
+    "top_classes": "patch_text_similarity",
     "upsample_scores": "label_decoding",
 }
 # Implementation -> the module whose functions are named like the ops; "auto" takes the first that can run.
