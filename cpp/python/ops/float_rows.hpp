@@ -21,13 +21,12 @@ inline kernels::FloatType float_type(const std::string& name) {
   throw ShapeError("got " + name + ", expected float32, float16 or bfloat16");
 }
 
-inline FloatRows float_rows(const py::array& array, const std::string& name) {
-  const kernels::FloatType type = float_type(name);
+inline FloatRows float_rows(const py::array& array, kernels::FloatType type) {
   if (type == kernels::FloatType::kFloat32) return {Floats::ensure(array), type};
   if (array.dtype().kind() == 'u' && array.itemsize() == 2) {
     return {Dense<uint16_t>::ensure(array), type};
   }
-  throw ShapeError("expected the bits of " + name + " as uint16");
+  throw ShapeError("expected the bits of 16-bit floats as uint16");
 }
 
 }  // namespace vocabseg::arrays

@@ -54,7 +54,7 @@ struct Arguments {
 Floats similarity(const py::array& features, const std::string& type, const Floats& text,
                   bool normalize, const Classes& query_to_class, int64_t classes, int threads) {
   const Arguments arguments{
-      float_rows(features, type), text, normalize, query_to_class, classes, threads};
+      float_rows(features, float_type(type)), text, normalize, query_to_class, classes, threads};
   arguments.check();
   const Patches from = arguments.patches();
   Floats out({from.windows, query_to_class ? classes : text.shape(0), from.n});
@@ -73,7 +73,7 @@ Floats similarity(const py::array& features, const std::string& type, const Floa
 py::tuple top(const py::array& features, const std::string& type, const Floats& text,
               bool normalize, const Classes& query_to_class, int64_t classes, int threads) {
   const Arguments arguments{
-      float_rows(features, type), text, normalize, query_to_class, classes, threads};
+      float_rows(features, float_type(type)), text, normalize, query_to_class, classes, threads};
   arguments.check();
   const Patches from = arguments.patches();
   Dense<int32_t> label({from.windows, from.n});

@@ -12,6 +12,7 @@ threads (None: all); results are the same bits for any number.
 """
 
 from ..kernels.common.window_plan import WindowPlan
+from .attention import correlative_attention
 from .decoding import decode_labels, upsample_scores
 from .pooling import mask_pool
 from .preprocessing import preprocess, window_plan
@@ -23,6 +24,7 @@ __all__ = [
     "Implementation",
     "WindowPlan",
     "choose",
+    "correlative_attention",
     "decode_labels",
     "implementations",
     "mask_pool",

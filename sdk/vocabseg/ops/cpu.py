@@ -55,6 +55,28 @@ def top_classes(
     )
 
 
+def correlative_attention(
+    q: NDArray[Any],
+    k: NDArray[Any],
+    v: NDArray[Any],
+    terms: tuple[str, ...],
+    *,
+    mean: bool,
+    scale: float,
+    bias: NDArray[Any] | None,
+    gaussian: tuple[float, tuple[int, int]] | None,
+    threads: int | None,
+) -> NDArray[Any]:
+    (q_bits, dtype), (k_bits, _), (v_bits, _) = float_bits(q), float_bits(k), float_bits(v)
+    if bias is not None:
+        bias = np.broadcast_to(float32(bias), (*bias.shape[:-1], q.shape[2]))
+    std, grid = gaussian or (0.0, (0, 0))
+    out = _core.ops.correlative_attention(
+        q_bits, k_bits, v_bits, dtype, list(terms), mean, scale, bias, std, grid, threads or 0
+    )
+    return out.view(q.dtype) if out.itemsize == q.itemsize else out.astype(q.dtype)
+
+
 def decode_labels(
     scores: NDArray[Any],
     plan: WindowPlan,

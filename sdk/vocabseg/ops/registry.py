@@ -13,6 +13,7 @@ from ..errors import BackendUnavailable
 
 # Op -> its folder under kernels/.
 FOLDERS = {
+    "correlative_attention": "correlative_attention",
     "decode_labels": "label_decoding",
     "mask_pool": "mask_pooling",
     "pamr": "pamr",
