@@ -93,7 +93,7 @@ struct BFloat {
     return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, hn::LoadU(bits, from))));
   }
   template <class D>
-  static HWY_INLINE void store(hn::Vec<D> value, D d, T* to) {
+  static HWY_INLINE void store(hn::Vec<D> value, D, T* to) {
     const hn::RebindToUnsigned<D> wide;
     const hn::RebindToSigned<D> integers;
     const hn::Rebind<T, D> bits;
