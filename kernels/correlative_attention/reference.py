@@ -31,8 +31,9 @@ def correlative_attention(
         added = added + np.asarray(bias, np.float64)
     total = np.zeros(q.shape)
     with np.errstate(invalid="ignore"):
-        for left, right in terms:
-            scores = tokens[left] @ tokens[right].swapaxes(-1, -2) * (d**-0.5 if scale is None else scale)
+        for term in terms:
+            products = tokens[term[0]] @ tokens[term[1]].swapaxes(-1, -2)
+            scores = products * (d**-0.5 if scale is None else scale)
             total += softmax(scores + added) @ tokens["v"]
     return total / len(terms) if mean else total
 

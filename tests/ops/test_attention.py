@@ -4,11 +4,17 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from vocabseg import ops
 from vocabseg.errors import ShapeError
 
 OP = "correlative_attention"
-SHAPES = [(1, 1, 1, 1), (1, 1, 13, 5), (2, 3, 50, 8), (1, 2, 197, 64), (2, 1, 301, 33), (1, 1, 600, 80)]  # B, h, N, d
+SHAPES = [
+    (1, 1, 1, 1),
+    (1, 1, 13, 5),
+    (2, 3, 50, 8),
+    (1, 2, 197, 64),
+    (2, 1, 301, 33),
+    (1, 1, 600, 80),
+]  # B, h, N, d
 TERMS = [("qq", "kk"), ("qq",), ("kk",), ("vv", "qk"), ("qq", "kk", "vv")]
 
 
@@ -26,9 +32,7 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 def attention(q, k, v, terms, bias=0.0, scale=None) -> np.ndarray:
     tokens = {"q": q.astype(np.float64), "k": k.astype(np.float64), "v": v.astype(np.float64)}
     scale = q.shape[-1] ** -0.5 if scale is None else scale
-    return sum(
-        softmax(scale * tokens[a] @ tokens[b].swapaxes(-1, -2) + bias) @ tokens["v"] for a, b in terms
-    )
+    return sum(softmax(scale * tokens[a] @ tokens[b].swapaxes(-1, -2) + bias) @ tokens["v"] for a, b in terms)
 
 
 def close(result: np.ndarray, expected: np.ndarray, atol: float = 1e-5) -> None:
@@ -45,9 +49,7 @@ def test_equals_numpy(op, shape, terms) -> None:
     close(op(q, k, v, terms, reduce="mean", scale=0.3), attention(q, k, v, terms, 0, 0.3) / len(terms))
 
 
-@pytest.mark.parametrize(
-    "dtype, atol", [(np.float16, 3e-3), (ml_dtypes.bfloat16, 2e-2), (np.float64, 1e-5)]
-)
+@pytest.mark.parametrize("dtype, atol", [(np.float16, 3e-3), (ml_dtypes.bfloat16, 2e-2), (np.float64, 1e-5)])
 def test_other_float_types(op, dtype, atol) -> None:
     q, k, v = inputs((2, 2, 75, 24), dtype)
     result = op(q, k, v)
@@ -114,9 +116,7 @@ def test_gaussian(op, grid, class_token) -> None:
         omega = gaussian(std, grid, class_token)
         close(op(q, k, v, ("kk",), gaussian=(std, grid)), attention(q, k, v, ("kk",), omega))
     bias = np.random.default_rng(1).standard_normal(omega.shape).astype(np.float32)
-    close(
-        op(q, k, v, ("kk",), gaussian=(5.0, grid), bias=bias), attention(q, k, v, ("kk",), omega + bias)
-    )
+    close(op(q, k, v, ("kk",), gaussian=(5.0, grid), bias=bias), attention(q, k, v, ("kk",), omega + bias))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -92,9 +92,7 @@ def _parse(
     return given, (features if features.ndim == 3 else features[None], text), settings
 
 
-def _classes(
-    query_to_class: Any, classes: int | None, queries: int
-) -> tuple[NDArray[np.int32] | None, int]:
+def _classes(query_to_class: Any, classes: int | None, queries: int) -> tuple[NDArray[np.int32] | None, int]:
     if query_to_class is None:
         if classes is not None:
             raise ShapeError("classes was given without query_to_class, which says what is in a class")
