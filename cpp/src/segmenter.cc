@@ -72,11 +72,11 @@ struct Segmenter::Impl {
     const auto queries = static_cast<int64_t>(words.words.queries.size());
     const int64_t patches = encoder.patches(), windows = plan.windows.windows();
     similarity.resize(static_cast<size_t>(windows * queries * patches));
-    for (int64_t w = 0; w < windows; ++w) {
-      kernels::patch_text_similarity(features + w * patches * encoder.dim(), patches, encoder.dim(),
-                                     words.embeddings.data(), queries, false,
-                                     similarity.data() + w * queries * patches, pool);
-    }
+    const kernels::Patches patches_of_frame{features, kernels::FloatType::kFloat32, windows,
+                                            patches, encoder.dim()};
+    const auto text = kernels::PackedMatrix::pack_transposed(words.embeddings.data(), encoder.dim(),
+                                                             encoder.dim(), queries, pool);
+    kernels::patch_text_similarity(patches_of_frame, text, false, similarity.data(), pool);
     check_cancelled();
     return similarity.data();
   }

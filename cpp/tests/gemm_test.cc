@@ -109,6 +109,19 @@ TEST_P(FloatTypes, RoundsToNearestEven) {
   }
 }
 
+TEST_P(FloatTypes, NanStaysNanWhateverItsBits) {
+  const std::vector<uint32_t> bits{0x7f800001, 0xff800001, 0x7fffffff, 0xffffffff, 0x7fc00000};
+  std::vector<float> values(40);
+  for (size_t i = 0; i < values.size(); ++i) {
+    std::memcpy(&values[i], &bits[i % bits.size()], sizeof(float));
+  }
+  for (FloatType type : kNarrowTypes) {
+    for (uint16_t narrowed : narrow(values, type)) {
+      EXPECT_TRUE(std::isnan(value_of(narrowed, mantissa_bits(type))));
+    }
+  }
+}
+
 TEST_P(FloatTypes, RowsOfAnyLength) {
   for (FloatType type : kNarrowTypes) {
     for (int64_t count = 0; count < 40; ++count) {

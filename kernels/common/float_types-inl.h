@@ -93,7 +93,7 @@ struct BFloat {
     return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(wide, hn::LoadU(bits, from))));
   }
   template <class D>
-  static HWY_INLINE void store(hn::Vec<D> value, D d, T* to) {
+  static HWY_INLINE void store(hn::Vec<D> value, D, T* to) {
     const hn::RebindToUnsigned<D> wide;
     const hn::RebindToSigned<D> integers;
     const hn::Rebind<T, D> bits;
@@ -101,7 +101,7 @@ struct BFloat {
     const auto odd = hn::And(hn::ShiftRight<16>(v), hn::Set(wide, 1));
     const auto rounded = hn::Add(hn::Add(v, hn::Set(wide, 0x7fff)), odd);
     const auto quiet = hn::Or(v, hn::Set(wide, 0x400000));
-    const auto is_nan = hn::RebindMask(wide, hn::Ne(value, value));
+    const auto is_nan = hn::RebindMask(wide, hn::IsNaN(value));
     const auto high = hn::ShiftRight<16>(hn::IfThenElse(is_nan, quiet, rounded));
     hn::StoreU(hn::DemoteTo(bits, hn::BitCast(integers, high)), bits, to);
   }

@@ -26,8 +26,8 @@ constexpr int64_t kLanes = HWY_LANES(float);
 constexpr int kTileRows = 6, kTileVectors = 2;
 #elif HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
 constexpr int kTileRows = 4, kTileVectors = 4;
-#elif HWY_TARGET == HWY_NEON
-constexpr int kTileRows = 8, kTileVectors = 3;
+#elif HWY_ARCH_ARM
+constexpr int kTileRows = 7, kTileVectors = 3;
 #else
 constexpr int kTileRows = 14, kTileVectors = 2;
 #endif
@@ -40,30 +40,39 @@ constexpr int64_t kBlockRows = 4 * kTileRows;
 
 constexpr int64_t panels(int64_t n) { return (n + kPanel - 1) / kPanel; }
 
+// f(0), f(1), ... f(kCount - 1) with constants, so that arrays which f indexes stay in registers.
+template <class F, int... kIndex>
+HWY_INLINE void unroll(const F& f, std::integer_sequence<int, kIndex...>) {
+  (f(std::integral_constant<int, kIndex>()), ...);
+}
+template <int kCount, class F>
+HWY_INLINE void unroll(const F& f) {
+  unroll(f, std::make_integer_sequence<int, kCount>());
+}
+
 // c [kRows, kVectors * kLanes] = (add ? c : 0) + a [kRows, k] x b [k, kVectors * kLanes].
 template <int kRows, int kVectors>
 void multiply_tile(const float* HWY_RESTRICT a, int64_t lda, const float* HWY_RESTRICT b,
                    int64_t ldb, int64_t k, float* HWY_RESTRICT c, int64_t ldc, bool add) {
   const hn::ScalableTag<float> d;
-  using V = hn::Vec<decltype(d)>;
-  V sum[kRows][kVectors];
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::Zero(d);
-  }
+  hn::Vec<decltype(d)> sum[kRows][kVectors], column[kVectors];
+  unroll<kRows>([&](auto r) HWY_ATTR {
+    unroll<kVectors>([&](auto v) HWY_ATTR { sum[r][v] = hn::Zero(d); });
+  });
   for (int64_t i = 0; i < k; ++i) {
-    V column[kVectors];
-    for (int v = 0; v < kVectors; ++v) column[v] = hn::LoadU(d, b + i * ldb + v * kLanes);
-    for (int r = 0; r < kRows; ++r) {
-      const V factor = hn::Set(d, a[r * lda + i]);
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(factor, column[v], sum[r][v]);
-    }
+    unroll<kVectors>([&](auto v) HWY_ATTR { column[v] = hn::LoadU(d, b + i * ldb + v * kLanes); });
+    unroll<kRows>([&](auto r) HWY_ATTR {
+      const auto factor = hn::Set(d, a[r * lda + i]);
+      unroll<kVectors>([&](auto v)
+                           HWY_ATTR { sum[r][v] = hn::MulAdd(factor, column[v], sum[r][v]); });
+    });
   }
-  for (int r = 0; r < kRows; ++r) {
-    for (int v = 0; v < kVectors; ++v) {
+  unroll<kRows>([&](auto r) HWY_ATTR {
+    unroll<kVectors>([&](auto v) HWY_ATTR {
       float* to = c + r * ldc + v * kLanes;
       hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sum[r][v]) : sum[r][v], d, to);
-    }
-  }
+    });
+  });
 }
 
 using TileFunction = void (*)(const float*, int64_t, const float*, int64_t, int64_t, float*,

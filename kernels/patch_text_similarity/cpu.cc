@@ -1,64 +1,62 @@
 #include "kernels/patch_text_similarity/cpu.h"
 
-#include <algorithm>
-#include <cmath>
 #include <string>
-#include <vector>
 
+#include "kernels/patch_text_similarity/blocks.h"
 #include "vocabseg/error.hpp"
 
 namespace vocabseg::kernels {
 namespace {
 
-constexpr int64_t kPanel = 16;  // patches side by side, so that the inner loop is one vector wide
-
-// 1 / |row|, in double so that no finite float32 row over- or underflows; 0 for a zero row.
-double inverse_norm(const float* row, int64_t d) {
-  double sum = 0;
-  for (int64_t k = 0; k < d; ++k) sum += static_cast<double>(row[k]) * row[k];
-  return sum == 0 ? 0 : 1 / std::sqrt(sum);
+void check(const Patches& patches, const PackedMatrix& text) {
+  if (patches.windows >= 0 && patches.n >= 0 && patches.d >= 1 && text.n() >= 1 &&
+      text.k() == patches.d) {
+    return;
+  }
+  throw ShapeError("got features [" + std::to_string(patches.windows) + ", " +
+                   std::to_string(patches.n) + ", " + std::to_string(patches.d) + "] and text [" +
+                   std::to_string(text.n()) + ", " + std::to_string(text.k()) +
+                   "]; expected one width and a number of queries of at least 1");
 }
 
-// panel [d, kPanel] = the transposed, normalised rows; missing rows are zero.
-void pack(const float* rows, int64_t count, int64_t d, bool normalize, float* panel) {
-  std::fill_n(panel, d * kPanel, 0.f);
-  for (int64_t i = 0; i < count; ++i) {
-    const float* row = rows + i * d;
-    const double scale = normalize ? inverse_norm(row, d) : 1;
-    for (int64_t k = 0; k < d; ++k) panel[k * kPanel + i] = static_cast<float>(row[k] * scale);
+void check(const QueryClasses& classes, int64_t queries) {
+  for (int64_t q = 0; q < queries; ++q) {
+    if (classes.of_query[q] >= 0 && classes.of_query[q] < classes.count) continue;
+    throw ShapeError("query " + std::to_string(q) + " has class " +
+                     std::to_string(classes.of_query[q]) + ", expected 0 to " +
+                     std::to_string(classes.count - 1));
   }
 }
 
-void multiply(const float* panel, const float* text, int64_t d, float* sums) {
-  float sum[kPanel] = {};
-  for (int64_t k = 0; k < d; ++k) {
-    for (int64_t i = 0; i < kPanel; ++i) sum[i] += text[k] * panel[k * kPanel + i];
-  }
-  std::copy_n(sum, kPanel, sums);
+void run(const SimilarityJob& job, ThreadPool& pool) {
+  check(job.patches, job.text);
+  if (job.classes != nullptr) check(*job.classes, job.text.n());
+  pool.parallel_for(similarity_tiles(job.patches),
+                    [&](int64_t begin, int64_t end) { similarity_block(job, begin, end); });
 }
 
 }  // namespace
 
+void patch_text_similarity(const Patches& patches, const PackedMatrix& text, bool normalize,
+                           float* out, ThreadPool& pool) {
+  run({patches, text, normalize, nullptr, out, {}}, pool);
+}
+
+void class_similarity(const Patches& patches, const PackedMatrix& text, bool normalize,
+                      const QueryClasses& classes, float* out, ThreadPool& pool) {
+  run({patches, text, normalize, &classes, out, {}}, pool);
+}
+
+void top_classes(const Patches& patches, const PackedMatrix& text, bool normalize,
+                 const QueryClasses* classes, const TopClasses& out, ThreadPool& pool) {
+  run({patches, text, normalize, classes, nullptr, out}, pool);
+}
+
 void patch_text_similarity(const float* features, int64_t n, int64_t d, const float* text,
                            int64_t q, bool normalize, float* out, ThreadPool& pool) {
-  if (n < 0 || d < 1 || q < 1) {
-    throw ShapeError("got features [" + std::to_string(n) + ", " + std::to_string(d) +
-                     "] and text [" + std::to_string(q) + ", " + std::to_string(d) +
-                     "]; expected a width and a number of queries of at least 1");
-  }
-  const int64_t panels = (n + kPanel - 1) / kPanel;
-  pool.parallel_for(panels, [&](int64_t begin, int64_t end) {
-    std::vector<float> panel(d * kPanel);
-    float sums[kPanel];
-    for (int64_t p = begin; p < end; ++p) {
-      const int64_t first = p * kPanel, count = std::min(kPanel, n - first);
-      pack(features + first * d, count, d, normalize, panel.data());
-      for (int64_t j = 0; j < q; ++j) {
-        multiply(panel.data(), text + j * d, d, sums);
-        std::copy_n(sums, count, out + j * n + first);
-      }
-    }
-  });
+  const Patches patches{features, FloatType::kFloat32, 1, n, d};
+  const PackedMatrix packed = PackedMatrix::pack_transposed(text, d, d, q, pool);
+  patch_text_similarity(patches, packed, normalize, out, pool);
 }
 
 }  // namespace vocabseg::kernels

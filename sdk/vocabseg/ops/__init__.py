@@ -12,19 +12,21 @@ threads (None: all); results are the same bits for any number.
 """
 
 from ..kernels.common.window_plan import WindowPlan
+from .attention import correlative_attention
 from .decoding import decode_labels, upsample_scores
 from .mask_forms import PackedMasks
 from .pooling import mask_classification, mask_pool
 from .preprocessing import preprocess, window_plan
 from .refinement import pamr
 from .registry import Implementation, choose, implementations, record
-from .similarity import patch_text_similarity
+from .similarity import patch_text_similarity, top_classes
 
 __all__ = [
     "Implementation",
     "PackedMasks",
     "WindowPlan",
     "choose",
+    "correlative_attention",
     "decode_labels",
     "implementations",
     "mask_classification",
@@ -33,6 +35,7 @@ __all__ = [
     "patch_text_similarity",
     "preprocess",
     "record",
+    "top_classes",
     "upsample_scores",
     "window_plan",
 ]

@@ -29,9 +29,53 @@ def _plan(plan: WindowPlan) -> Any:
 
 
 def patch_text_similarity(
-    features: NDArray[Any], text: NDArray[Any], *, normalize: bool, threads: int | None
+    features: NDArray[Any],
+    text: NDArray[Any],
+    *,
+    normalize: bool,
+    query_to_class: NDArray[np.integer] | None,
+    classes: int,
+    threads: int | None,
 ) -> NDArray[np.float32]:
-    return _core.ops.patch_text_similarity(float32(features), float32(text), normalize, threads or 0)
+    return _core.ops.patch_text_similarity(
+        *float_bits(features), float32(text), normalize, query_to_class, classes, threads or 0
+    )
+
+
+def top_classes(
+    features: NDArray[Any],
+    text: NDArray[Any],
+    *,
+    normalize: bool,
+    query_to_class: NDArray[np.integer] | None,
+    classes: int,
+    threads: int | None,
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    return _core.ops.top_classes(
+        *float_bits(features), float32(text), normalize, query_to_class, classes, threads or 0
+    )
+
+
+def correlative_attention(
+    q: NDArray[Any],
+    k: NDArray[Any],
+    v: NDArray[Any],
+    terms: tuple[str, ...],
+    *,
+    mean: bool,
+    scale: float,
+    bias: NDArray[Any] | None,
+    gaussian: tuple[float, tuple[int, int]] | None,
+    threads: int | None,
+) -> NDArray[Any]:
+    (q_bits, dtype), (k_bits, _), (v_bits, _) = float_bits(q), float_bits(k), float_bits(v)
+    if bias is not None:
+        bias = np.broadcast_to(float32(bias), (*bias.shape[:-1], q.shape[2]))
+    std, grid = gaussian or (0.0, (0, 0))
+    out = _core.ops.correlative_attention(
+        q_bits, k_bits, v_bits, dtype, list(terms), mean, scale, bias, std, grid, threads or 0
+    )
+    return out.view(q.dtype) if out.itemsize == q.itemsize else out.astype(q.dtype)
 
 
 def decode_labels(

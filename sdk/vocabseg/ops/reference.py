@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .. import rle
 from ..errors import BackendUnavailable, MaskError
 from ..kernels.common.window_plan import WindowPlan
+from ..kernels.correlative_attention import reference as attention
 from ..kernels.label_decoding import reference as label_decoding
 from ..kernels.mask_pooling import reference as mask_pooling
 from ..kernels.pamr import reference as pamr_reference
@@ -25,9 +26,28 @@ def check(device: str) -> str:
 
 
 def patch_text_similarity(
-    features: NDArray[Any], text: NDArray[Any], *, normalize: bool, threads: int | None
+    features: NDArray[Any], text: NDArray[Any], *, threads: int | None, **settings: Any
 ) -> NDArray[np.float32]:
-    return similarity.patch_text_similarity(features, text, normalize=normalize).astype(np.float32)
+    return similarity.patch_text_similarity(features, text, **settings).astype(np.float32)
+
+
+def top_classes(
+    features: NDArray[Any], text: NDArray[Any], *, threads: int | None, **settings: Any
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    label, score, margin = similarity.top_classes(features, text, **settings)
+    return label.astype(np.int32), score.astype(np.float32), margin.astype(np.float32)
+
+
+def correlative_attention(
+    q: NDArray[Any],
+    k: NDArray[Any],
+    v: NDArray[Any],
+    terms: tuple[str, ...],
+    *,
+    threads: int | None,
+    **settings: Any,
+) -> NDArray[Any]:
+    return attention.correlative_attention(q, k, v, terms, **settings).astype(q.dtype)
 
 
 def decode_labels(

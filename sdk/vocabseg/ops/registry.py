@@ -13,12 +13,14 @@ from ..errors import BackendUnavailable
 
 # Op -> its folder under kernels/.
 FOLDERS = {
+    "correlative_attention": "correlative_attention",
     "decode_labels": "label_decoding",
     "mask_classification": "mask_pooling",
     "mask_pool": "mask_pooling",
     "pamr": "pamr",
     "patch_text_similarity": "patch_text_similarity",
     "preprocess": "preprocessing",
+    "top_classes": "patch_text_similarity",
     "upsample_scores": "label_decoding",
 }
 # Implementation -> the module whose functions are named like the ops; "auto" takes the first that can run.

@@ -1,0 +1,1 @@
+"""Attention of queries with queries, keys with keys, values with values."""
