@@ -88,6 +88,7 @@ FloatArray::FloatArray(Bytes& input, FloatType type, int64_t n) {
 // Pixels in memory of their own, to the byte; rows and pixels may run backwards.
 Image::Image(Bytes& input, int height, int width) {
   view.height = height, view.width = width;
+  view.order = input.one_of({kernels::ChannelOrder::kRgb, kernels::ChannelOrder::kBgr});
   view.channels = input.chance(8) ? 1 : input.one_of({3, 4});
   const int64_t pixel = view.channels, row = width * pixel + input.integer(0, 5);
   const int64_t used = height < 1 || width < 1 ? 0 : (height - 1) * row + width * pixel;

@@ -26,12 +26,12 @@ std::vector<const Cubin*> keep(const std::vector<const Cubin*>& cubins, const st
                                const Text& text,
                                const std::function<bool(const CubinInfo&)>& wanted) {
   std::vector<const Cubin*> kept;
-  std::set<std::string> offered;
   for (const Cubin* cubin : cubins) {
     if (wanted(cubin->info)) kept.push_back(cubin);
-    offered.insert(text(cubin->info));
   }
   if (!kept.empty()) return kept;
+  std::set<std::string> offered;
+  for (const Cubin* cubin : cubins) offered.insert(text(cubin->info));
   std::string list;
   for (const std::string& each : offered) list += (list.empty() ? "" : ", ") + each;
   throw BackendUnavailable(
