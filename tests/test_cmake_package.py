@@ -55,7 +55,8 @@ def run(*command: object) -> str:
 def build(tmp_path_factory) -> Path:
     """A finished build of the whole CMake project."""
     folder = tmp_path_factory.mktemp("cmake") / "build"
-    run("cmake", "-S", ROOT, "-B", folder, f"-DOpenVINO_DIR={OPENVINO}", "-DVOCABSEG_WARNINGS_AS_ERRORS=ON")
+    options = ["-DVOCABSEG_WARNINGS_AS_ERRORS=ON", "-DVOCABSEG_FUZZ=ON"]
+    run("cmake", "-S", ROOT, "-B", folder, f"-DOpenVINO_DIR={OPENVINO}", *options)
     run("cmake", "--build", folder, "--parallel")
     return folder
 

@@ -3,6 +3,9 @@ option(VOCABSEG_FETCH_HIGHWAY "Download and build Highway 1.0.3 instead of using
 
 if(VOCABSEG_FETCH_HIGHWAY)
   include(FetchContent)
+  if(POLICY CMP0135)
+    cmake_policy(SET CMP0135 NEW)  # a new archive is built anew
+  endif()
   set(HWY_ENABLE_TESTS OFF CACHE BOOL "" FORCE)
   set(HWY_ENABLE_EXAMPLES OFF CACHE BOOL "" FORCE)
   set(HWY_ENABLE_CONTRIB OFF CACHE BOOL "" FORCE)

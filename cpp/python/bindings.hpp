@@ -12,6 +12,7 @@ void bind_engine(pybind11::module_& module);
 void bind_text_encoder(pybind11::module_& module);
 void bind_vocabulary(pybind11::module_& module);
 void bind_segmenter(pybind11::module_& module);
+void bind_cuda(pybind11::module_& module);
 void bind_ops(pybind11::module_& module);
 
 }  // namespace vocabseg

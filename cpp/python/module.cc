@@ -12,5 +12,6 @@ PYBIND11_MODULE(_core, module) {
   vocabseg::bind_text_encoder(module);
   vocabseg::bind_vocabulary(module);
   vocabseg::bind_segmenter(module);
+  vocabseg::bind_cuda(module);
   vocabseg::bind_ops(module);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "vocabseg/bundle.hpp"
+#include "vocabseg/cuda_kernels.hpp"
 #include "vocabseg/engine.hpp"
 #include "vocabseg/error.hpp"
 #include "vocabseg/segmenter.hpp"

@@ -1,0 +1,81 @@
+// The CUDA driver API, opened at run time.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "vocabseg/cuda_kernels.hpp"
+
+namespace vocabseg::cuda {
+
+// What cuda.h declares and we use.
+using Result = int;  // CUresult
+using DeviceHandle = int;
+using Context = struct ContextTag*;
+using Module = struct ModuleTag*;
+using Function = struct FunctionTag*;
+
+class Driver {
+ public:
+  // Opens the library, starts the driver and reads its devices. Throws BackendUnavailable.
+  explicit Driver(const std::string& library);
+
+  struct Entry {
+    DeviceHandle handle;
+    int shared_bytes;  // largest dynamic shared memory of a block
+    Device info;
+  };
+
+  const std::vector<Entry>& devices() const { return devices_; }
+
+  // Throws BackendUnavailable if there is no such device.
+  const Entry& device(int index) const;
+
+  // Throws EngineError("<call> failed: <error's name> (<meaning>) <where()>; <next step>") unless
+  // `result` is success.
+  template <class Where>
+  void check(Result result, const char* call, const Where& where) const {
+    if (result != 0) fail(result, call, where());
+  }
+
+  // "CUDA_ERROR_INVALID_VALUE (invalid argument)"
+  std::string error_text(Result result) const;
+
+  Result (*init)(unsigned flags);
+  Result (*driver_get_version)(int* version);
+  Result (*device_get_count)(int* count);
+  Result (*device_get)(DeviceHandle* device, int index);
+  Result (*device_get_attribute)(int* value, int attribute, DeviceHandle device);
+  Result (*device_get_name)(char* name, int size, DeviceHandle device);
+  Result (*primary_context_retain)(Context* context, DeviceHandle device);
+  Result (*primary_context_release)(DeviceHandle device);
+  Result (*context_get_current)(Context* context);
+  Result (*context_set_current)(Context context);
+  Result (*context_get_device)(DeviceHandle* device);
+  Result (*context_get_id)(Context context, unsigned long long* id);
+  Result (*module_load_data)(Module* module, const void* image);
+  Result (*module_unload)(Module module);
+  Result (*module_get_function)(Function* function, Module module, const char* name);
+  Result (*function_set_attribute)(Function function, int attribute, int value);
+  Result (*launch_kernel)(Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                          unsigned block_x, unsigned block_y, unsigned block_z,
+                          unsigned shared_bytes, void* stream, void** parameters, void** extra);
+  Result (*get_error_name)(Result result, const char** text);
+  Result (*get_error_string)(Result result, const char** text);
+
+ private:
+  void resolve_all();
+  template <class Signature>
+  void resolve(Signature*& function, const char* symbol);
+  void require(Result result, const char* call) const;
+  Entry read_device(int index) const;
+  [[noreturn]] void fail(Result result, const char* call, const std::string& where) const;
+
+  std::string library_;
+  std::shared_ptr<void> handle_;
+  int version_ = 0;  // 12040 is CUDA 12.4
+  std::vector<Entry> devices_;
+};
+
+}  // namespace vocabseg::cuda
