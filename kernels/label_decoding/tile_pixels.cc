@@ -1,0 +1,217 @@
+#include "kernels/label_decoding/tile_pixels.h"
+
+#include <algorithm>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/label_decoding/tile_pixels.cc"
+#include <hwy/foreach_target.h>
+// The order matters: after foreach_target.h.
+#include <hwy/highway.h>
+
+#include "kernels/label_decoding/exp2-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vocabseg::kernels::HWY_NAMESPACE {
+
+using D = hn::ScalableTag<float>;
+using DI = hn::RebindToSigned<D>;
+using V = hn::Vec<D>;
+using VI = hn::Vec<DI>;
+constexpr int64_t kLanes = HWY_LANES(float);
+
+// line [column patches, stride] = sum over the row patches of the weight at pixel row y * patches.
+void combine_rows(const AxisTile& row, int y, int columns, const TileScores& scores,
+                  float* HWY_RESTRICT line) {
+  const D d;
+  const int64_t size = columns * scores.stride;
+  for (int64_t i = 0; i < size; i += kLanes) {
+    V sum = hn::Mul(hn::Set(d, row.weight[y]), hn::LoadU(d, scores.patches + i));
+    for (int r = 1; r < row.patches(); ++r) {
+      sum = hn::MulAdd(hn::Set(d, row.weight[r * row.stride + y]),
+                       hn::LoadU(d, scores.patches + r * size + i), sum);
+    }
+    hn::StoreU(sum, d, line + i);
+  }
+}
+
+// The pixels of one row of a tile. kTaps: number of column patches, 0 where it is not known here.
+template <int kTaps, class Label>
+class RowDecoder {
+ public:
+  RowDecoder(const AxisTile& col, const TileScores& scores, const PixelOutput<Label>& out)
+      : col_(col),
+        scores_(scores),
+        out_(out),
+        taps_(kTaps > 0 ? kTaps : col.patches()),
+        scale_(std::min(out.logit_scale * 1.44269504088896341f,
+                        std::numeric_limits<float>::max())),
+        lowest_(std::max(kLowestExponent / scale_, std::numeric_limits<float>::lowest())) {}
+
+  // Whole vectors, the last one shifted back so that it ends with the row; what it shares with the
+  // one before comes out the same. A tile narrower than a vector goes through a buffer.
+  void run(const float* HWY_RESTRICT line, Label* labels, float* class_scores) const {
+    const int64_t width = col_.pixels();
+    if (width < kLanes) {
+      Label label_buffer[kLanes];
+      float score_buffer[kLanes];
+      decode<1>(line, 0, 0, label_buffer, score_buffer);
+      std::copy_n(label_buffer, width, labels);
+      if (class_scores) std::copy_n(score_buffer, width, class_scores);
+      return;
+    }
+    const int64_t last = width - kLanes;
+    int64_t x = 0;
+    for (; x + kLanes < width; x += 2 * kLanes) {
+      decode<2>(line, x, std::min(x + kLanes, last), labels, class_scores);
+    }
+    if (x < width) decode<1>(line, last, last, labels, class_scores);
+  }
+
+ private:
+  // Value of candidate k at the vector of pixels from x on, whose weights are w where kTaps > 0.
+  HWY_INLINE V value(const float* HWY_RESTRICT line, int64_t k, const V* w, int64_t x) const {
+    const D d;
+    if constexpr (kTaps > 0) {
+      V sum = hn::Mul(w[0], hn::Set(d, line[k]));
+      if constexpr (kTaps > 1) sum = hn::MulAdd(w[1], hn::Set(d, line[scores_.stride + k]), sum);
+      if constexpr (kTaps > 2) {
+        sum = hn::MulAdd(w[2], hn::Set(d, line[2 * scores_.stride + k]), sum);
+      }
+      return sum;
+    } else {
+      const float* HWY_RESTRICT weight = col_.weight.data() + x;
+      V sum = hn::Mul(hn::LoadU(d, weight), hn::Set(d, line[k]));
+      for (int t = 1; t < taps_; ++t) {
+        sum = hn::MulAdd(hn::LoadU(d, weight + t * col_.stride),
+                         hn::Set(d, line[t * scores_.stride + k]), sum);
+      }
+      return sum;
+    }
+  }
+
+  // kVectors vectors of pixels, from x0 and from x1 on.
+  template <int kVectors>
+  HWY_INLINE void decode(const float* HWY_RESTRICT line, int64_t x0, int64_t x1, Label* labels,
+                         float* class_scores) const {
+    const D d;
+    const DI di;
+    const int64_t x[2] = {x0, x1};
+    V weight[kVectors][kTaps > 0 ? kTaps : 1];
+    V best[kVectors], peak[kVectors], sum[kVectors];
+    VI winner[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+      for (int t = 0; t < kTaps; ++t) {
+        weight[v][t] = hn::LoadU(d, col_.weight.data() + t * col_.stride + x[v]);
+      }
+      best[v] = value(line, 0, weight[v], x[v]);
+      winner[v] = hn::Set(di, scores_.classes[0]);
+    }
+    for (int k = 1; k < scores_.winners; ++k) {
+      const VI label = hn::Set(di, scores_.classes[k]);
+      for (int v = 0; v < kVectors; ++v) {
+        const V score = value(line, k, weight[v], x[v]);
+        winner[v] = hn::IfThenElse(hn::RebindMask(di, hn::Gt(score, best[v])), label, winner[v]);
+        best[v] = hn::Max(best[v], score);
+      }
+    }
+    if (!out_.probabilities) {
+      for (int v = 0; v < kVectors; ++v) store(winner[v], labels + x[v]);
+      return;
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      peak[v] = best[v];
+      sum[v] = hn::Zero(d);
+    }
+    for (int k = scores_.winners; k < scores_.peaks; ++k) {
+      for (int v = 0; v < kVectors; ++v) {
+        peak[v] = hn::Max(peak[v], value(line, k, weight[v], x[v]));
+      }
+    }
+    const V scale = hn::Set(d, scale_), lowest = hn::Set(d, lowest_);
+    const auto term = [&](V score, int v) HWY_ATTR {
+      return exp2_of_product(d, hn::Max(hn::Sub(score, peak[v]), lowest), scale);
+    };
+    for (int k = 0; k < scores_.all; ++k) {
+      for (int v = 0; v < kVectors; ++v) {
+        sum[v] = hn::Add(sum[v], term(value(line, k, weight[v], x[v]), v));
+      }
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      const V probability = hn::Div(term(best[v], v), sum[v]);
+      const auto labelled = hn::Ge(probability, hn::Set(d, out_.threshold));
+      winner[v] = hn::IfThenElse(hn::RebindMask(di, labelled), winner[v],
+                                 hn::Set(di, static_cast<int32_t>(out_.unlabeled)));
+      store(winner[v], labels + x[v]);
+      if (class_scores) hn::StoreU(probability, d, class_scores + x[v]);
+    }
+  }
+
+  static HWY_INLINE void store(VI winner, Label* labels) {
+    const hn::Rebind<Label, DI> d;
+    hn::StoreU(hn::DemoteTo(d, winner), d, labels);
+  }
+
+  const AxisTile& col_;
+  const TileScores& scores_;
+  const PixelOutput<Label>& out_;
+  int taps_;
+  float scale_;   // from a difference of scores to an exponent of 2
+  float lowest_;  // the lowest such difference that is told from 0
+};
+
+template <int kTaps, class Label>
+void decode_with(const AxisTile& row, const AxisTile& col, const TileScores& scores,
+                 const PixelOutput<Label>& out, float* line) {
+  const RowDecoder<kTaps, Label> decoder(col, scores, out);
+  for (int y = 0; y < row.pixels(); ++y) {
+    combine_rows(row, y, col.patches(), scores, line);
+    decoder.run(line, out.labels + y * out.pitch,
+                out.class_scores ? out.class_scores + y * out.pitch : nullptr);
+  }
+}
+
+template <class Label>
+void decode_any(const AxisTile& row, const AxisTile& col, const TileScores& scores,
+                const PixelOutput<Label>& out, float* line) {
+  switch (col.patches()) {
+    case 1:
+      return decode_with<1>(row, col, scores, out, line);
+    case 2:
+      return decode_with<2>(row, col, scores, out, line);
+    case 3:
+      return decode_with<3>(row, col, scores, out, line);
+    default:
+      return decode_with<0>(row, col, scores, out, line);
+  }
+}
+
+void decode8(const AxisTile& row, const AxisTile& col, const TileScores& scores,
+             const PixelOutput<uint8_t>& out, float* line) {
+  decode_any(row, col, scores, out, line);
+}
+void decode16(const AxisTile& row, const AxisTile& col, const TileScores& scores,
+              const PixelOutput<uint16_t>& out, float* line) {
+  decode_any(row, col, scores, out, line);
+}
+
+}  // namespace vocabseg::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vocabseg::kernels {
+
+HWY_EXPORT(decode8);
+HWY_EXPORT(decode16);
+
+void decode_tile(const AxisTile& row, const AxisTile& col, const TileScores& scores,
+                 const PixelOutput<uint8_t>& out, float* line) {
+  HWY_DYNAMIC_DISPATCH(decode8)(row, col, scores, out, line);
+}
+void decode_tile(const AxisTile& row, const AxisTile& col, const TileScores& scores,
+                 const PixelOutput<uint16_t>& out, float* line) {
+  HWY_DYNAMIC_DISPATCH(decode16)(row, col, scores, out, line);
+}
+
+}  // namespace vocabseg::kernels
+#endif
