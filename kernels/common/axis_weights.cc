@@ -99,9 +99,9 @@ AxisWeights compose(const Axis& axis, int output) {
 
 AxisWeights row_weights(const WindowPlan& plan, int output_h, Interpolation interpolation) {
   check_plan(plan);
-  return compose({plan.net_h, plan.window_h, plan.padded_h, plan.pad_top, plan.ys, plan.grid_h,
-                  interpolation},
-                 output_h > 0 ? output_h : plan.source_h);
+  return compose(
+      {plan.net_h, plan.window_h, plan.padded_h, plan.pad_top, plan.ys, plan.grid_h, interpolation},
+      output_h > 0 ? output_h : plan.source_h);
 }
 
 AxisWeights col_weights(const WindowPlan& plan, int output_w, Interpolation interpolation) {

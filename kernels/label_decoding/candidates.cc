@@ -33,8 +33,8 @@ struct Maximum {
   }
 };
 
-// Smallest or largest score of a query over the patches of each of several tiles: first over the row
-// tile's patches, for every column, then over the column tiles' patches, for all tiles at once.
+// Smallest or largest score of a query over the patches of each of several tiles: first over the
+// row tile's patches, for every column, then over the column tiles' patches, for all tiles at once.
 class Reducer {
  public:
   // Queries whose columns lie side by side in a buffer, so that they are stored when they are read.

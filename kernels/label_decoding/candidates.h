@@ -19,8 +19,8 @@ struct Candidates {
   void clear();
 };
 
-// The softmax, if it is wanted: scores that lie further than `reach` below the best one can't change
-// a float32 sum.
+// The softmax, if it is wanted: scores that lie further than `reach` below the best one can't
+// change a float32 sum.
 struct Softmax {
   bool wanted = false;
   float reach = 0;
@@ -28,13 +28,13 @@ struct Softmax {
 
 Softmax make_softmax(bool wanted, float logit_scale, int queries);
 
-// Fills out [tiles] for the tiles where a row tile meets neighbouring column tiles. Where a patch is
-// irregular the lists mean nothing.
+// Fills out [tiles] for the tiles where a row tile meets neighbouring column tiles. Where a patch
+// is irregular the lists mean nothing.
 void select_candidates(const PatchScores& scores, const QueryOrder& order, const Softmax& softmax,
                        const AxisTile& row, const AxisTile* cols, int tiles, Candidates* out);
 
-// Patches (numbered by PatchScores::patch) with a score that is NaN, infinite, or so large that sums
-// might overflow; empty if there are none.
+// Patches (numbered by PatchScores::patch) with a score that is NaN, infinite, or so large that
+// sums might overflow; empty if there are none.
 std::vector<uint8_t> find_irregular(const PatchScores& scores, ThreadPool& pool);
 
 // Queries with the score +infinity in a tile.
@@ -43,8 +43,8 @@ struct Infinite {
   int32_t first = -1;  // position of the first of an enabled class
 };
 
-// The same for one tile with irregular patches, all of which have weight at every pixel: queries with
-// NaN or -infinity are left out, and so are those with +infinity, which are counted.
+// The same for one tile with irregular patches, all of which have weight at every pixel: queries
+// with NaN or -infinity are left out, and so are those with +infinity, which are counted.
 Infinite select_irregular(const PatchScores& scores, const QueryOrder& order,
                           const Softmax& softmax, const AxisTile& row, const AxisTile& col,
                           Candidates& out);

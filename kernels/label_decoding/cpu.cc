@@ -15,7 +15,8 @@ namespace {
 
 // Neighbouring tiles whose candidates are looked for together.
 constexpr int kTilesAtOnce = 32;
-// Scores beyond it count as this, so that the sum of one with weights that round to over 1 is finite.
+// Scores beyond it count as this, so that the sum of one with weights that round to over 1 is
+// finite.
 constexpr float kLargest = 0x1.FFFFp127f;
 
 template <class Label>
@@ -76,15 +77,14 @@ class Decoder {
     return false;
   }
 
-  // Cuts the tile until every patch has weight at every pixel: then a query with NaN or -infinity at
-  // one of them is lost at all pixels, and one with +infinity is infinite at all.
+  // Cuts the tile until every patch has weight at every pixel: then a query with NaN or -infinity
+  // at one of them is lost at all pixels, and one with +infinity is infinite at all.
   void decode_irregular(const AxisTile& tile_row, const AxisTile& tile_col,
                         Scratch& scratch) const {
     Candidates candidates;
     for (const AxisTile& row : cut_exactly(scores_.rows, tile_row.begin, tile_row.end)) {
       for (const AxisTile& col : cut_exactly(scores_.cols, tile_col.begin, tile_col.end)) {
-        const Infinite infinite =
-            select_irregular(scores_, order_, softmax_, row, col, candidates);
+        const Infinite infinite = select_irregular(scores_, order_, softmax_, row, col, candidates);
         if (infinite.first >= 0) {
           fill(row, col, class_of(infinite.first), 1 / static_cast<float>(infinite.count));
         } else if (infinite.count == 0) {
@@ -147,8 +147,8 @@ class Decoder {
     }
     const auto winners = static_cast<int>(candidates.winners.size());
     const auto peaks = probabilities ? static_cast<int>(candidates.peaks.size()) : 0;
-    return {scratch.patches.data(), stride,          scratch.classes.data(), winners,
-            winners + peaks,        static_cast<int>(count)};
+    return {scratch.patches.data(), stride, scratch.classes.data(), winners, winners + peaks,
+            static_cast<int>(count)};
   }
 
   int32_t class_of(int32_t position) const {

@@ -49,7 +49,9 @@ struct PatchScores {
     return int64_t{row / rows.grid} * cols.windows * queries * plane() +
            int64_t{row % rows.grid} * cols.grid;
   }
-  int64_t col_offset(int col) const { return col / cols.grid * queries * plane() + col % cols.grid; }
+  int64_t col_offset(int col) const {
+    return col / cols.grid * queries * plane() + col % cols.grid;
+  }
   // A patch's number in [W, gh, gw].
   int64_t patch(int row, int col) const {
     const int64_t window = int64_t{row / rows.grid} * cols.windows + col / cols.grid;

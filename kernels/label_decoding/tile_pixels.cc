@@ -1,7 +1,6 @@
 #include "kernels/label_decoding/tile_pixels.h"
 
 #include <algorithm>
-#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/label_decoding/tile_pixels.cc"
@@ -9,7 +8,7 @@
 // The order matters: after foreach_target.h.
 #include <hwy/highway.h>
 
-#include "kernels/label_decoding/exp2-inl.h"
+#include "kernels/label_decoding/exp-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vocabseg::kernels::HWY_NAMESPACE {
@@ -44,9 +43,7 @@ class RowDecoder {
         scores_(scores),
         out_(out),
         taps_(kTaps > 0 ? kTaps : col.patches()),
-        scale_(std::min(out.logit_scale * 1.44269504088896341f,
-                        std::numeric_limits<float>::max())),
-        lowest_(std::max(kLowestExponent / scale_, std::numeric_limits<float>::lowest())) {}
+        exp_(out.logit_scale) {}
 
   // Whole vectors, the last one shifted back so that it ends with the row; what it shares with the
   // one before comes out the same. A tile narrower than a vector goes through a buffer.
@@ -128,17 +125,14 @@ class RowDecoder {
         peak[v] = hn::Max(peak[v], value(line, k, weight[v], x[v]));
       }
     }
-    const V scale = hn::Set(d, scale_), lowest = hn::Set(d, lowest_);
-    const auto term = [&](V score, int v) HWY_ATTR {
-      return exp2_of_product(d, hn::Max(hn::Sub(score, peak[v]), lowest), scale);
-    };
     for (int k = 0; k < scores_.all; ++k) {
       for (int v = 0; v < kVectors; ++v) {
-        sum[v] = hn::Add(sum[v], term(value(line, k, weight[v], x[v]), v));
+        const V score = value(line, k, weight[v], x[v]);
+        sum[v] = hn::Add(sum[v], exp_(hn::Sub(score, peak[v])));
       }
     }
     for (int v = 0; v < kVectors; ++v) {
-      const V probability = hn::Div(term(best[v], v), sum[v]);
+      const V probability = hn::Div(exp_(hn::Sub(best[v], peak[v])), sum[v]);
       const auto labelled = hn::Ge(probability, hn::Set(d, out_.threshold));
       winner[v] = hn::IfThenElse(hn::RebindMask(di, labelled), winner[v],
                                  hn::Set(di, static_cast<int32_t>(out_.unlabeled)));
@@ -156,8 +150,7 @@ class RowDecoder {
   const TileScores& scores_;
   const PixelOutput<Label>& out_;
   int taps_;
-  float scale_;   // from a difference of scores to an exponent of 2
-  float lowest_;  // the lowest such difference that is told from 0
+  ExpOfProduct exp_;
 };
 
 template <int kTaps, class Label>

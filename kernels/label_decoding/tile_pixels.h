@@ -20,8 +20,8 @@ template <class Label>
 struct PixelOutput {
   float logit_scale, threshold;
   Label unlabeled;
-  bool probabilities;  // needed for a threshold or for class_scores
-  Label* labels;       // the tile's first pixel; rows are `pitch` apart
+  bool probabilities;   // needed for a threshold or for class_scores
+  Label* labels;        // the tile's first pixel; rows are `pitch` apart
   float* class_scores;  // the same, or null
   int64_t pitch;
 };

@@ -27,8 +27,8 @@ void combine_columns(const AxisTile& tile, const float* HWY_RESTRICT line,
     const float* HWY_RESTRICT weight = tile.weight.data() + x;
     auto sum = hn::Mul(hn::LoadU(d, weight), hn::Set(d, line[tile.index[0]]));
     for (int t = 1; t < tile.patches(); ++t) {
-      sum = hn::MulAdd(hn::LoadU(d, weight + t * tile.stride), hn::Set(d, line[tile.index[t]]),
-                       sum);
+      sum =
+          hn::MulAdd(hn::LoadU(d, weight + t * tile.stride), hn::Set(d, line[tile.index[t]]), sum);
     }
     return sum;
   };
