@@ -46,7 +46,8 @@ class Decoder {
   // Reused from tile to tile.
   struct Scratch {
     std::vector<Candidates> candidates = std::vector<Candidates>(kTilesAtOnce);
-    std::vector<float> patches, line;
+    std::vector<float> patches;
+    TileScratch tile;
     std::vector<int32_t> classes, queries;
   };
 
@@ -114,7 +115,7 @@ class Decoder {
                                  labels_ + first,
                                  class_scores_ && probabilities ? class_scores_ + first : nullptr,
                                  scores_.cols.rows};
-    decode_tile(row, col, scores, out, scratch.line.data());
+    decode_tile(row, col, scores, out, scratch.tile);
   }
 
   // The candidates' patch scores, side by side.
@@ -133,8 +134,8 @@ class Decoder {
     }
     const auto count = static_cast<int64_t>(queries.size());
     const int64_t stride = (count + kCandidateLanes - 1) / kCandidateLanes * kCandidateLanes;
+    scratch.classes.resize(stride);
     scratch.patches.assign(row.index.size() * col.index.size() * stride, 0.0f);
-    scratch.line.resize(col.index.size() * stride);
     float* to = scratch.patches.data();
     for (const int r : row.index) {
       for (const int c : col.index) {

@@ -1,6 +1,9 @@
 #include "kernels/label_decoding/tile_pixels.h"
 
 #include <algorithm>
+#include <limits>
+
+#include "kernels/label_decoding/bounds.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/label_decoding/tile_pixels.cc"
@@ -34,6 +37,54 @@ void combine_rows(const AxisTile& row, int y, int columns, const TileScores& sco
   }
 }
 
+// Candidates for the labels of one row of pixels.
+struct RowWinners {
+  const float* line;  // [column patches, stride]
+  int64_t stride;
+  const int32_t* classes;
+  int count;
+};
+
+// Fewer are compared at once sooner than they are looked through.
+constexpr int kFewWinners = 16;
+
+// The winners of a tile that are left in one of its rows, by the same bounds as in the tile.
+void prune_row(const RowWinners& all, int columns, int taps, TileScratch& scratch,
+               RowWinners& left) {
+  const D d;
+  const DI di;
+  const V lowest_float = hn::Set(d, std::numeric_limits<float>::lowest());
+  V best = lowest_float;
+  for (int k = 0; k < all.count; k += kLanes) {
+    V lowest = hn::LoadU(d, all.line + k);
+    for (int c = 1; c < columns; ++c) {
+      lowest = hn::Min(lowest, hn::LoadU(d, all.line + c * all.stride + k));
+    }
+    const auto real = hn::FirstN(d, static_cast<size_t>(all.count - k));
+    best = hn::Max(best, hn::IfThenElse(real, lowest, lowest_float));
+  }
+  const V bound = hn::Set(d, below(hn::GetLane(hn::MaxOfLanes(d, best)), taps));
+  left.count = 0;
+  for (int k = 0; k < all.count; k += kLanes) {
+    V highest = hn::LoadU(d, all.line + k);
+    for (int c = 1; c < columns; ++c) {
+      highest = hn::Max(highest, hn::LoadU(d, all.line + c * all.stride + k));
+    }
+    const auto real = hn::FirstN(d, static_cast<size_t>(all.count - k));
+    const auto stays = hn::And(hn::Ge(highest, bound), real);
+    if (hn::AllFalse(d, stays)) continue;
+    // In a register first: to memory it is slow on some CPUs.
+    for (int c = 0; c < columns; ++c) {
+      const V value = hn::LoadU(d, all.line + c * all.stride + k);
+      hn::StoreU(hn::Compress(value, stays), d, scratch.kept.data() + c * left.stride + left.count);
+    }
+    const VI label = hn::LoadU(di, all.classes + k);
+    hn::StoreU(hn::Compress(label, hn::RebindMask(di, stays)), di,
+               scratch.kept_classes.data() + left.count);
+    left.count += static_cast<int>(hn::CountTrue(d, stays));
+  }
+}
+
 // The pixels of one row of a tile. kTaps: number of column patches, 0 where it is not known here.
 template <int kTaps, class Label>
 class RowDecoder {
@@ -47,12 +98,17 @@ class RowDecoder {
 
   // Whole vectors, the last one shifted back so that it ends with the row; what it shares with the
   // one before comes out the same. A tile narrower than a vector goes through a buffer.
-  void run(const float* HWY_RESTRICT line, Label* labels, float* class_scores) const {
+  void run(const float* HWY_RESTRICT line, const RowWinners& winners, Label* labels,
+           float* class_scores) const {
     const int64_t width = col_.pixels();
+    if (winners.count == 1 && !out_.probabilities) {
+      std::fill_n(labels, width, static_cast<Label>(winners.classes[0]));
+      return;
+    }
     if (width < kLanes) {
       Label label_buffer[kLanes];
       float score_buffer[kLanes];
-      decode<1>(line, 0, 0, label_buffer, score_buffer);
+      decode<1>(line, winners, 0, 0, label_buffer, score_buffer);
       std::copy_n(label_buffer, width, labels);
       if (class_scores) std::copy_n(score_buffer, width, class_scores);
       return;
@@ -60,28 +116,28 @@ class RowDecoder {
     const int64_t last = width - kLanes;
     int64_t x = 0;
     for (; x + kLanes < width; x += 2 * kLanes) {
-      decode<2>(line, x, std::min(x + kLanes, last), labels, class_scores);
+      decode<2>(line, winners, x, std::min(x + kLanes, last), labels, class_scores);
     }
-    if (x < width) decode<1>(line, last, last, labels, class_scores);
+    if (x < width) decode<1>(line, winners, last, last, labels, class_scores);
   }
 
  private:
   // Value of candidate k at the vector of pixels from x on, whose weights are w where kTaps > 0.
-  HWY_INLINE V value(const float* HWY_RESTRICT line, int64_t k, const V* w, int64_t x) const {
+  HWY_INLINE V value(const float* HWY_RESTRICT line, int64_t stride, int64_t k, const V* w,
+                     int64_t x) const {
     const D d;
     if constexpr (kTaps > 0) {
       V sum = hn::Mul(w[0], hn::Set(d, line[k]));
-      if constexpr (kTaps > 1) sum = hn::MulAdd(w[1], hn::Set(d, line[scores_.stride + k]), sum);
-      if constexpr (kTaps > 2) {
-        sum = hn::MulAdd(w[2], hn::Set(d, line[2 * scores_.stride + k]), sum);
-      }
+      if constexpr (kTaps > 1) sum = hn::MulAdd(w[1], hn::Set(d, line[stride + k]), sum);
+      if constexpr (kTaps > 2) sum = hn::MulAdd(w[2], hn::Set(d, line[2 * stride + k]), sum);
+      if constexpr (kTaps > 3) sum = hn::MulAdd(w[3], hn::Set(d, line[3 * stride + k]), sum);
       return sum;
     } else {
       const float* HWY_RESTRICT weight = col_.weight.data() + x;
       V sum = hn::Mul(hn::LoadU(d, weight), hn::Set(d, line[k]));
       for (int t = 1; t < taps_; ++t) {
-        sum = hn::MulAdd(hn::LoadU(d, weight + t * col_.stride),
-                         hn::Set(d, line[t * scores_.stride + k]), sum);
+        sum = hn::MulAdd(hn::LoadU(d, weight + t * col_.stride), hn::Set(d, line[t * stride + k]),
+                         sum);
       }
       return sum;
     }
@@ -89,8 +145,8 @@ class RowDecoder {
 
   // kVectors vectors of pixels, from x0 and from x1 on.
   template <int kVectors>
-  HWY_INLINE void decode(const float* HWY_RESTRICT line, int64_t x0, int64_t x1, Label* labels,
-                         float* class_scores) const {
+  HWY_INLINE void decode(const float* HWY_RESTRICT line, const RowWinners& winners, int64_t x0,
+                         int64_t x1, Label* labels, float* class_scores) const {
     const D d;
     const DI di;
     const int64_t x[2] = {x0, x1};
@@ -101,13 +157,13 @@ class RowDecoder {
       for (int t = 0; t < kTaps; ++t) {
         weight[v][t] = hn::LoadU(d, col_.weight.data() + t * col_.stride + x[v]);
       }
-      best[v] = value(line, 0, weight[v], x[v]);
-      winner[v] = hn::Set(di, scores_.classes[0]);
+      best[v] = value(winners.line, winners.stride, 0, weight[v], x[v]);
+      winner[v] = hn::Set(di, winners.classes[0]);
     }
-    for (int k = 1; k < scores_.winners; ++k) {
-      const VI label = hn::Set(di, scores_.classes[k]);
+    for (int k = 1; k < winners.count; ++k) {
+      const VI label = hn::Set(di, winners.classes[k]);
       for (int v = 0; v < kVectors; ++v) {
-        const V score = value(line, k, weight[v], x[v]);
+        const V score = value(winners.line, winners.stride, k, weight[v], x[v]);
         winner[v] = hn::IfThenElse(hn::RebindMask(di, hn::Gt(score, best[v])), label, winner[v]);
         best[v] = hn::Max(best[v], score);
       }
@@ -122,12 +178,12 @@ class RowDecoder {
     }
     for (int k = scores_.winners; k < scores_.peaks; ++k) {
       for (int v = 0; v < kVectors; ++v) {
-        peak[v] = hn::Max(peak[v], value(line, k, weight[v], x[v]));
+        peak[v] = hn::Max(peak[v], value(line, scores_.stride, k, weight[v], x[v]));
       }
     }
     for (int k = 0; k < scores_.all; ++k) {
       for (int v = 0; v < kVectors; ++v) {
-        const V score = value(line, k, weight[v], x[v]);
+        const V score = value(line, scores_.stride, k, weight[v], x[v]);
         sum[v] = hn::Add(sum[v], exp_(hn::Sub(score, peak[v])));
       }
     }
@@ -155,37 +211,44 @@ class RowDecoder {
 
 template <int kTaps, class Label>
 void decode_with(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-                 const PixelOutput<Label>& out, float* line) {
+                 const PixelOutput<Label>& out, TileScratch& scratch) {
   const RowDecoder<kTaps, Label> decoder(col, scores, out);
+  const RowWinners all{scratch.line.data(), scores.stride, scores.classes, scores.winners};
+  RowWinners left{scratch.kept.data(), scores.stride + kCandidateLanes, scratch.kept_classes.data(),
+                  0};
+  const bool many = all.count > kFewWinners;
   for (int y = 0; y < row.pixels(); ++y) {
-    combine_rows(row, y, col.patches(), scores, line);
-    decoder.run(line, out.labels + y * out.pitch,
+    combine_rows(row, y, col.patches(), scores, scratch.line.data());
+    if (many) prune_row(all, col.patches(), row.patches() + col.patches(), scratch, left);
+    decoder.run(all.line, many ? left : all, out.labels + y * out.pitch,
                 out.class_scores ? out.class_scores + y * out.pitch : nullptr);
   }
 }
 
 template <class Label>
 void decode_any(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-                const PixelOutput<Label>& out, float* line) {
+                const PixelOutput<Label>& out, TileScratch& scratch) {
   switch (col.patches()) {
     case 1:
-      return decode_with<1>(row, col, scores, out, line);
+      return decode_with<1>(row, col, scores, out, scratch);
     case 2:
-      return decode_with<2>(row, col, scores, out, line);
+      return decode_with<2>(row, col, scores, out, scratch);
     case 3:
-      return decode_with<3>(row, col, scores, out, line);
+      return decode_with<3>(row, col, scores, out, scratch);
+    case 4:
+      return decode_with<4>(row, col, scores, out, scratch);
     default:
-      return decode_with<0>(row, col, scores, out, line);
+      return decode_with<0>(row, col, scores, out, scratch);
   }
 }
 
 void decode8(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-             const PixelOutput<uint8_t>& out, float* line) {
-  decode_any(row, col, scores, out, line);
+             const PixelOutput<uint8_t>& out, TileScratch& scratch) {
+  decode_any(row, col, scores, out, scratch);
 }
 void decode16(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-              const PixelOutput<uint16_t>& out, float* line) {
-  decode_any(row, col, scores, out, line);
+              const PixelOutput<uint16_t>& out, TileScratch& scratch) {
+  decode_any(row, col, scores, out, scratch);
 }
 
 }  // namespace vocabseg::kernels::HWY_NAMESPACE
@@ -197,13 +260,27 @@ namespace vocabseg::kernels {
 HWY_EXPORT(decode8);
 HWY_EXPORT(decode16);
 
+namespace {
+
+void make_room(const AxisTile& col, const TileScores& scores, TileScratch& scratch) {
+  // What is compressed is stored as whole vectors.
+  const auto room = static_cast<size_t>(scores.stride + kCandidateLanes);
+  scratch.line.resize(col.index.size() * room);
+  scratch.kept.resize(col.index.size() * room);
+  scratch.kept_classes.resize(room);
+}
+
+}  // namespace
+
 void decode_tile(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-                 const PixelOutput<uint8_t>& out, float* line) {
-  HWY_DYNAMIC_DISPATCH(decode8)(row, col, scores, out, line);
+                 const PixelOutput<uint8_t>& out, TileScratch& scratch) {
+  make_room(col, scores, scratch);
+  HWY_DYNAMIC_DISPATCH(decode8)(row, col, scores, out, scratch);
 }
 void decode_tile(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-                 const PixelOutput<uint16_t>& out, float* line) {
-  HWY_DYNAMIC_DISPATCH(decode16)(row, col, scores, out, line);
+                 const PixelOutput<uint16_t>& out, TileScratch& scratch) {
+  make_room(col, scores, scratch);
+  HWY_DYNAMIC_DISPATCH(decode16)(row, col, scores, out, scratch);
 }
 
 }  // namespace vocabseg::kernels

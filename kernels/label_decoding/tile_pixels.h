@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/label_decoding/axis_tiles.h"
 
@@ -11,7 +12,7 @@ namespace vocabseg::kernels {
 struct TileScores {
   const float* patches;     // [row patches, column patches, stride], finite
   int64_t stride;           // candidates, rounded up to whole vectors; the rest are 0
-  const int32_t* classes;   // [winners], not falling
+  const int32_t* classes;   // [winners], not falling; room for stride
   int winners, peaks, all;  // numbers of candidates, each including the ones before
 };
 
@@ -29,10 +30,17 @@ struct PixelOutput {
 // Floats that `stride` must be a multiple of.
 constexpr int kCandidateLanes = 16;
 
-// `line`: scratch [column patches, stride]. At least one winner.
+// Reused from tile to tile.
+struct TileScratch {
+  std::vector<float> line;  // the candidates' values at a row of pixels [column patches, stride]
+  std::vector<float> kept;  // those of them that may win in that row
+  std::vector<int32_t> kept_classes;
+};
+
+// At least one winner.
 void decode_tile(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-                 const PixelOutput<uint8_t>& out, float* line);
+                 const PixelOutput<uint8_t>& out, TileScratch& scratch);
 void decode_tile(const AxisTile& row, const AxisTile& col, const TileScores& scores,
-                 const PixelOutput<uint16_t>& out, float* line);
+                 const PixelOutput<uint16_t>& out, TileScratch& scratch);
 
 }  // namespace vocabseg::kernels
