@@ -43,14 +43,14 @@ struct PatchScores {
 
   int windows() const { return rows.windows * cols.windows; }
   int64_t plane() const { return int64_t{rows.grid} * cols.grid; }  // patches of a window
-  int64_t size() const { return windows() * queries * plane(); }
+  int64_t size() const { return plane() * queries * windows(); }
   // Where the scores of query 0 lie: in a row of patches plus in a column.
   int64_t row_offset(int row) const {
     return int64_t{row / rows.grid} * cols.windows * queries * plane() +
            int64_t{row % rows.grid} * cols.grid;
   }
   int64_t col_offset(int col) const {
-    return col / cols.grid * queries * plane() + col % cols.grid;
+    return plane() * queries * (col / cols.grid) + col % cols.grid;
   }
   // A patch's number in [W, gh, gw].
   int64_t patch(int row, int col) const {

@@ -68,13 +68,13 @@ def vote_regions(
     go to the lower class. A region without votes gets ``unlabeled`` and 0. Pixels of negative id keep what
     they have.
     """
-    labels, scores = np.array(labels, np.int64), np.array(scores, np.float64)
+    voted, share = np.array(labels, np.int64), np.array(scores, np.float64)
     for region in np.unique(regions[regions >= 0]):
         inside = regions == region
         votes = np.bincount(labels[inside], minlength=classes)[:classes]
-        scores[inside] = votes.max() / inside.sum()
-        labels[inside] = votes.argmax() if votes.any() else unlabeled
-    return labels, scores
+        share[inside] = votes.max() / inside.sum()
+        voted[inside] = votes.argmax() if votes.any() else unlabeled
+    return voted, share
 
 
 def _class_maximum(pixels: Array, query_to_class: NDArray[np.integer], classes: int) -> Array:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import rle
 from ..errors import BackendUnavailable, MaskError
+from ..kernels.common.upsample import Interpolation
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.correlative_attention import reference as attention
 from ..kernels.label_decoding import reference as label_decoding
@@ -78,7 +79,7 @@ def upsample_scores(
     plan: WindowPlan,
     size: tuple[int, int],
     *,
-    interpolation: str,
+    interpolation: Interpolation,
     threads: int | None,
 ) -> NDArray[np.float32]:
     return label_decoding.upsample_scores(scores, plan, size, interpolation).astype(np.float32)
