@@ -1,26 +1,53 @@
 #include "kernels/common/axis_weights.h"
 
 #include <algorithm>
-#include <map>
+#include <cmath>
 
 namespace vocabseg::kernels {
 namespace {
 
-// A row of a sparse matrix: column -> weight.
-using SparseRow = std::map<int, double>;
+// A row of a sparse matrix, by rising index.
+struct Term {
+  int index;
+  double weight;
+};
+using SparseRow = std::vector<Term>;
 
 // Weights that composing leaves behind by rounding, where the exact value is 0.
 constexpr double kNoise = 1e-9;
+
+void add(SparseRow& row, int index, double weight) {
+  const auto at = std::lower_bound(row.begin(), row.end(), index,
+                                   [](const Term& term, int i) { return term.index < i; });
+  if (at != row.end() && at->index == index) {
+    at->weight += weight;
+  } else {
+    row.insert(at, {index, weight});
+  }
+}
 
 struct Tap {
   int low, high;
   double high_weight;
 };
 
-// torch.nn.functional.interpolate(mode="bilinear", align_corners=False) along one axis, no
-// antialias.
-Tap bilinear_tap(int i, int in, int out) {
-  const double source = std::max((i + 0.5) * in / out - 0.5, 0.0);
+// torch.nn.functional.interpolate along one axis, no antialias.
+Tap resize_tap(Interpolation interpolation, int i, int in, int out) {
+  double source = 0;
+  switch (interpolation) {
+    case Interpolation::kBilinear:
+      source = std::max((i + 0.5) * in / out - 0.5, 0.0);
+      break;
+    case Interpolation::kAlignCorners:
+      source = out > 1 ? static_cast<double>(i) * (in - 1) / (out - 1) : 0.0;
+      break;
+    case Interpolation::kNearest: {
+      // In float32, whose rounding decides at the edges between two pixels.
+      const float scale = static_cast<float>(in) / static_cast<float>(out);
+      const int nearest = std::min(static_cast<int>(static_cast<float>(i) * scale), in - 1);
+      return {nearest, nearest, 0.0};
+    }
+  }
   const int low = std::min(static_cast<int>(source), in - 1);
   return {low, std::min(low + 1, in - 1), source - low};
 }
@@ -30,22 +57,20 @@ struct Axis {
   int net, window, padded, pad;
   const std::vector<int>& starts;
   int grid;
+  Interpolation interpolation;
 };
 
-// Pixel `i` of the resized frame as a sum of patches: the mean over the windows that cover it.
-SparseRow net_row(const Axis& axis, int i) {
-  SparseRow row;
-  int covering = 0;
-  auto start = std::upper_bound(axis.starts.begin(), axis.starts.end(), i - axis.window);
-  for (; start != axis.starts.end() && *start <= i; ++start) {
-    const Tap tap = bilinear_tap(i - *start + axis.pad, axis.grid, axis.padded);
-    const int first = static_cast<int>(start - axis.starts.begin()) * axis.grid;
-    row[first + tap.low] += 1 - tap.high_weight;
-    row[first + tap.high] += tap.high_weight;
-    ++covering;
+// Adds `scale` times pixel `i` of the resized frame: the mean over the windows that cover it.
+void add_net_pixel(const Axis& axis, int i, double scale, SparseRow& row) {
+  const auto first = std::upper_bound(axis.starts.begin(), axis.starts.end(), i - axis.window);
+  const auto last = std::upper_bound(first, axis.starts.end(), i);
+  const double share = scale / static_cast<double>(last - first);
+  for (auto start = first; start != last; ++start) {
+    const Tap tap = resize_tap(axis.interpolation, i - *start + axis.pad, axis.grid, axis.padded);
+    const int patch = static_cast<int>(start - axis.starts.begin()) * axis.grid;
+    add(row, patch + tap.low, share * (1 - tap.high_weight));
+    add(row, patch + tap.high, share * tap.high_weight);
   }
-  for (auto& [index, weight] : row) weight /= covering;
-  return row;
 }
 
 AxisWeights compose(const Axis& axis, int output) {
@@ -54,15 +79,12 @@ AxisWeights compose(const Axis& axis, int output) {
   weights.windows = static_cast<int>(axis.starts.size());
   weights.grid = axis.grid;
   weights.offset.push_back(0);
+  SparseRow row;
   for (int i = 0; i < output; ++i) {
-    const Tap tap = bilinear_tap(i, axis.net, output);
-    SparseRow row;
-    for (const auto& [index, weight] : net_row(axis, tap.low)) {
-      row[index] += (1 - tap.high_weight) * weight;
-    }
-    for (const auto& [index, weight] : net_row(axis, tap.high)) {
-      row[index] += tap.high_weight * weight;
-    }
+    const Tap tap = resize_tap(axis.interpolation, i, axis.net, output);
+    row.clear();
+    if (tap.high_weight < 1) add_net_pixel(axis, tap.low, 1 - tap.high_weight, row);
+    if (tap.high_weight > 0) add_net_pixel(axis, tap.high, tap.high_weight, row);
     for (const auto& [index, weight] : row) {
       if (weight < kNoise) continue;
       weights.index.push_back(index);
@@ -75,16 +97,18 @@ AxisWeights compose(const Axis& axis, int output) {
 
 }  // namespace
 
-AxisWeights row_weights(const WindowPlan& plan, int output_h) {
+AxisWeights row_weights(const WindowPlan& plan, int output_h, Interpolation interpolation) {
   check_plan(plan);
-  const Axis axis{plan.net_h, plan.window_h, plan.padded_h, plan.pad_top, plan.ys, plan.grid_h};
-  return compose(axis, output_h > 0 ? output_h : plan.source_h);
+  return compose(
+      {plan.net_h, plan.window_h, plan.padded_h, plan.pad_top, plan.ys, plan.grid_h, interpolation},
+      output_h > 0 ? output_h : plan.source_h);
 }
 
-AxisWeights col_weights(const WindowPlan& plan, int output_w) {
+AxisWeights col_weights(const WindowPlan& plan, int output_w, Interpolation interpolation) {
   check_plan(plan);
-  const Axis axis{plan.net_w, plan.window_w, plan.padded_w, plan.pad_left, plan.xs, plan.grid_w};
-  return compose(axis, output_w > 0 ? output_w : plan.source_w);
+  return compose({plan.net_w, plan.window_w, plan.padded_w, plan.pad_left, plan.xs, plan.grid_w,
+                  interpolation},
+                 output_w > 0 ? output_w : plan.source_w);
 }
 
 }  // namespace vocabseg::kernels

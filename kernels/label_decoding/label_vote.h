@@ -27,6 +27,8 @@ class LabelVote {
   void finish(Label* labels, float* class_scores) const;
 
  private:
+  void add_pixels(int query, const float* scores, int64_t first, int64_t n);
+
   int64_t pixels_;
   int queries_;
   DecodeOptions options_;

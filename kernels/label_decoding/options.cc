@@ -1,6 +1,8 @@
 #include "kernels/label_decoding/options.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "vocabseg/error.hpp"
@@ -36,6 +38,24 @@ void check_label_range(const DecodeOptions& options, int64_t largest) {
   throw ShapeError(std::to_string(options.classes) + " classes and the unlabelled value " +
                    std::to_string(options.unlabeled) + " do not fit labels of at most " +
                    std::to_string(largest) + ": use a wider label type or fewer classes");
+}
+
+void check_weights(const AxisWeights& rows, const AxisWeights& cols) {
+  if (rows.rows > 0 && cols.rows > 0 && rows.grid > 0 && cols.grid > 0) return;
+  throw ShapeError("axis weights are empty: make them with row_weights and col_weights");
+}
+
+QueryOrder order_queries(const DecodeOptions& options, int queries) {
+  QueryOrder order;
+  order.query.resize(static_cast<size_t>(queries));
+  std::iota(order.query.begin(), order.query.end(), 0);
+  const auto class_of = [&](int q) { return options.query_to_class[q]; };
+  const auto disabled = std::stable_partition(order.query.begin(), order.query.end(),
+                                              [&](int q) { return enabled(options, class_of(q)); });
+  order.enabled = static_cast<int>(disabled - order.query.begin());
+  std::stable_sort(order.query.begin(), disabled,
+                   [&](int a, int b) { return class_of(a) < class_of(b); });
+  return order;
 }
 
 }  // namespace vocabseg::kernels

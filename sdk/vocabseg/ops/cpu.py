@@ -83,12 +83,14 @@ def decode_labels(
     plan: WindowPlan,
     size: tuple[int, int],
     *,
+    interpolation: str,
     query_to_class: NDArray[np.integer],
     classes: int,
     class_enabled: NDArray[np.bool_] | None,
     logit_scale: float,
     threshold: float,
     unlabeled: int,
+    regions: NDArray[np.int32] | None,
     return_scores: bool,
     threads: int | None,
 ) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
@@ -96,21 +98,28 @@ def decode_labels(
         float32(scores),
         _plan(plan),
         *size,
+        interpolation,
         query_to_class,
         classes,
         class_enabled,
         logit_scale,
         threshold,
         unlabeled,
+        regions,
         return_scores,
         threads or 0,
     )
 
 
 def upsample_scores(
-    scores: NDArray[Any], plan: WindowPlan, size: tuple[int, int], *, threads: int | None
+    scores: NDArray[Any],
+    plan: WindowPlan,
+    size: tuple[int, int],
+    *,
+    interpolation: str,
+    threads: int | None,
 ) -> NDArray[np.float32]:
-    return _core.ops.upsample_scores(float32(scores), _plan(plan), *size, threads or 0)
+    return _core.ops.upsample_scores(float32(scores), _plan(plan), *size, interpolation, threads or 0)
 
 
 def mask_pool(

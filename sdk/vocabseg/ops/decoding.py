@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ShapeError
+from ..errors import MaskError, ShapeError
+from ..kernels.common.upsample import Interpolation
 from ..kernels.common.window_plan import WindowPlan
 from .arrays import FloatArray, check_plan, floats, integers, plan_of_grid, size_pair
-from .exchange import Given
+from .exchange import Given, dtype_name
 from .registry import run
+
+MAX_REGIONS = 1 << 20
 
 
 def decode_labels(
@@ -28,12 +31,14 @@ def decode_labels(
     unlabeled: int | None = None,
     return_scores: bool = False,
     plan: WindowPlan | None = None,
+    interpolation: Interpolation = "bilinear",
+    regions: Any = None,
     impl: str = "auto",
     threads: int | None = None,
 ) -> Any:
     """Labels [H, W] of scores [Q, h, w], or of [W, Q, h, w] with a window plan.
 
-    Scores are up-sampled bilinearly (overlapping windows averaged). The probability of a class is the maximum
+    Scores are up-sampled (overlapping windows averaged). The probability of a class is the maximum
     over its queries of softmax over all queries of ``logit_scale * score``; the largest wins, ties go to the
     lower class. NaN never wins.
 
@@ -48,15 +53,24 @@ def decode_labels(
         threshold: pixels whose best class has a lower probability are unlabelled.
         unlabeled: value of pixels without a label; None: 255, or 65535 with more than 255 classes.
         return_scores: also return the probability of each pixel's best class.
+        interpolation: how every resize of the plan samples, named as in torch's ``interpolate``: "bilinear"
+            (``align_corners=False``), "align_corners" (bilinear, ``align_corners=True``) or "nearest".
+        regions: label map, integers [H, W]. Each region (an id of 0 or more, less than 2^20) gets the class
+            that most of its pixels have, ties to the lower class, and as score the share of its pixels that
+            have it; pixels without a class do not vote, and a region without votes is unlabelled, with score
+            0. Pixels of negative id keep their own. ``area_threshold`` counts pixels before this vote.
 
     Returns:
         labels, uint8 or (more than 255 classes) uint16 [H, W]; with ``return_scores`` also float32 [H, W].
 
     Raises:
         ShapeError: arguments do not fit together.
+        MaskError: ``regions`` are not integers [H, W] below 2^20.
     """
-    given = Given(scores)
+    given = Given(scores, regions)
     scores, plan, size = _windows(given.arrays[0], size, plan)
+    regions = _regions(given.arrays[1], size)
+    _check_interpolation(interpolation)
     mapping, classes = _classes(query_to_class, classes, scores.shape[1])
     unlabeled = (255 if classes <= 255 else 65535) if unlabeled is None else int(unlabeled)
     _check_settings(classes, logit_scale, threshold, unlabeled)
@@ -66,27 +80,18 @@ def decode_labels(
             raise ShapeError(f"got class_enabled {list(class_enabled.shape)}, expected [{classes}]")
 
     def decode(
-        enabled: NDArray[np.bool_] | None, threshold: float
+        enabled: NDArray[np.bool_] | None, threshold: float, regions: Any, return_scores: bool
     ) -> tuple[NDArray[Any], NDArray[Any] | None]:
         settings = {"query_to_class": mapping, "classes": classes, "class_enabled": enabled}
         settings |= {"logit_scale": logit_scale, "threshold": threshold, "unlabeled": unlabeled}
-        return run(
-            "decode_labels",
-            impl,
-            given.device,
-            scores,
-            plan,
-            size,
-            **settings,
-            return_scores=return_scores,
-            threads=threads,
-        )
+        settings |= {"interpolation": interpolation, "regions": regions, "return_scores": return_scores}
+        return run("decode_labels", impl, given.device, scores, plan, size, **settings, threads=threads)
 
     if area_threshold is not None:
-        labels, _ = decode(class_enabled, 0.0)
+        labels, _ = decode(class_enabled, 0.0, None, False)
         large = _large_enough(labels, classes, unlabeled, area_threshold)
         class_enabled = large if class_enabled is None else class_enabled & large
-    labels, best = decode(class_enabled, threshold)
+    labels, best = decode(class_enabled, threshold, regions, return_scores)
     return given.back((labels, best) if return_scores else labels)
 
 
@@ -95,6 +100,7 @@ def upsample_scores(
     size: Sequence[int] | None = None,
     *,
     plan: WindowPlan | None = None,
+    interpolation: Interpolation = "bilinear",
     impl: str = "auto",
     threads: int | None = None,
 ) -> FloatArray:
@@ -105,7 +111,9 @@ def upsample_scores(
     """
     given = Given(scores)
     scores, plan, size = _windows(given.arrays[0], size, plan)
-    return given.back(run("upsample_scores", impl, given.device, scores, plan, size, threads=threads))
+    _check_interpolation(interpolation)
+    settings = {"interpolation": interpolation, "threads": threads}
+    return given.back(run("upsample_scores", impl, given.device, scores, plan, size, **settings))
 
 
 def _windows(
@@ -125,6 +133,28 @@ def _windows(
     if scores.shape[1] == 0:
         raise ShapeError("got scores of no queries, expected at least one")
     return scores, plan, size
+
+
+def _regions(regions: Any, size: tuple[int, int]) -> Any:
+    """Region ids as int32, or a torch tensor on a GPU as it is."""
+    if regions is None:
+        return None
+    array = regions if hasattr(regions, "dtype") else np.asarray(regions)
+    dtype = dtype_name(array)
+    if "int" not in dtype or tuple(array.shape) != size:
+        raise MaskError(f"got regions {dtype}{list(array.shape)}, expected integers of shape {list(size)}")
+    if int(array.max()) >= MAX_REGIONS:
+        raise MaskError(f"got the region id {int(array.max())}, expected less than {MAX_REGIONS}")
+    if isinstance(array, np.ndarray) and array.dtype != np.int32:
+        array = np.maximum(array.astype(np.int64), -1).astype(np.int32)
+    return array
+
+
+def _check_interpolation(interpolation: str) -> None:
+    if interpolation not in get_args(Interpolation):
+        raise ShapeError(
+            f"got interpolation {interpolation!r}, expected one of {', '.join(get_args(Interpolation))}"
+        )
 
 
 def _classes(query_to_class: Any, classes: int | None, queries: int) -> tuple[NDArray[np.integer], int]:

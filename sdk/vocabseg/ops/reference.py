@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import rle
 from ..errors import BackendUnavailable, MaskError
+from ..kernels.common.upsample import Interpolation
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.correlative_attention import reference as attention
 from ..kernels.label_decoding import reference as label_decoding
@@ -57,6 +58,7 @@ def decode_labels(
     *,
     classes: int,
     unlabeled: int,
+    regions: NDArray[np.int32] | None,
     return_scores: bool,
     threads: int | None,
     **settings: Any,
@@ -64,14 +66,23 @@ def decode_labels(
     labels, best = label_decoding.decode_labels(
         scores, plan, size, classes=classes, unlabeled=unlabeled, **settings
     )
+    if regions is not None:
+        labels, best = label_decoding.vote_regions(
+            labels, best, regions, classes=classes, unlabeled=unlabeled
+        )
     dtype = np.uint8 if classes <= 255 and unlabeled <= 255 else np.uint16
     return labels.astype(dtype), best.astype(np.float32) if return_scores else None
 
 
 def upsample_scores(
-    scores: NDArray[Any], plan: WindowPlan, size: tuple[int, int], *, threads: int | None
+    scores: NDArray[Any],
+    plan: WindowPlan,
+    size: tuple[int, int],
+    *,
+    interpolation: Interpolation,
+    threads: int | None,
 ) -> NDArray[np.float32]:
-    return label_decoding.upsample_scores(scores, plan, size).astype(np.float32)
+    return label_decoding.upsample_scores(scores, plan, size, interpolation).astype(np.float32)
 
 
 def mask_pool(
