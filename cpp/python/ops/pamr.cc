@@ -29,7 +29,7 @@ Floats refine(const Floats& maps, const Floats& planes, int steps,
   py::gil_scoped_release release;
   std::copy_n(from, queries * pixels, to);
   Pamr pamr(image, height, width, dilations, pool_of(threads));
-  for (ssize_t q = 0; q < queries; ++q) pamr.refine(to + q * pixels, steps);
+  pamr.refine(to, queries, steps);
   return out;
 }
 
