@@ -124,14 +124,15 @@ void Pamr::sweep(float* maps, int count, int steps) {
   const int lag = kBand + reach_;
   const int rounds = (height_ + steps * lag + kBand - 1) / kBand;
   for (int round = 0; round < rounds; ++round) {
-    pool_.parallel_for(int64_t{steps + 1} * kBand, [&](int64_t begin, int64_t end) {
+    const auto body = [&](int64_t begin, int64_t end) {
       std::vector<Neighbourhood> around(dilations_.size());
       for (int64_t i = begin; i < end; ++i) {
         const auto level = static_cast<int>(i / kBand);
         const int y = round * kBand - level * lag + static_cast<int>(i % kBand);
         if (y >= 0 && y < height_) compute_row(maps, count, steps, level, y, around.data());
       }
-    });
+    };
+    pool_.parallel_for(int64_t{steps + 1} * kBand, body, kBand / 2);
   }
 }
 
