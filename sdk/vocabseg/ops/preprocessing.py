@@ -105,7 +105,9 @@ def _nv12_planes(arrays: list[Any]) -> tuple[Any, Any]:
     """Luma [H, W] and chroma [H / 2, W] of one array [3H / 2, W] or of two planes."""
     shapes = [list(array.shape) for array in arrays]
     if any(dtype_name(array) != "uint8" for array in arrays) or len(arrays) > 2:
-        raise ShapeError(f"got {shapes} as NV12, expected uint8 [3H/2, W], or luma [H, W] and chroma [H/2, W]")
+        raise ShapeError(
+            f"got {shapes} as NV12, expected uint8 [3H/2, W], or luma [H, W] and chroma [H/2, W]"
+        )
     if len(arrays) == 1 and arrays[0].ndim == 2 and arrays[0].shape[0] % 3 == 0:
         rows = arrays[0].shape[0] // 3 * 2
         arrays = [arrays[0][:rows], arrays[0][rows:]]
