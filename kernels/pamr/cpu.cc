@@ -58,6 +58,7 @@ Pamr::Pamr(const ImageView& image, const std::vector<int>& dilations, ThreadPool
 Pamr::Pamr(const float* planes, int height, int width, const std::vector<int>& dilations,
            ThreadPool& pool)
     : Pamr(height, width, dilations, pool) {
+  if (!planes) throw ShapeError("got no image planes");
   compute_affinities([&](int y, int channel, float* row) {
     std::copy_n(planes + (int64_t{channel} * height_ + y) * width_, width_, row);
   });

@@ -76,11 +76,11 @@ def preprocess(
         raise ShapeError(f"got a frame {list(size)} for a plan of {plan.source_h} x {plan.source_w}")
     expect(resize, "resize", "bilinear", "bicubic")
     expect(dtype, "dtype", "float32", "float16", "bfloat16")
-    settings = {"resize": resize, "mean": _channels(mean, "mean"), "std": _channels(std, "std")}
-    if min(settings["std"]) <= 0:
+    normal = {"mean": _channels(mean, "mean"), "std": _channels(std, "std")}
+    if min(normal["std"]) <= 0:
         raise ShapeError(f"std must be positive, got {std}")
-    settings |= {"dtype": dtype, "threads": threads}
-    return given.back(run("preprocess", impl, given.device, frame, plan, **settings))
+    settings = {"resize": resize, "dtype": dtype, "threads": threads}
+    return given.back(run("preprocess", impl, given.device, frame, plan, **normal, **settings))
 
 
 def _frame(arrays: list[Any], format: str, channels: str) -> tuple[Any, tuple[int, int]]:
