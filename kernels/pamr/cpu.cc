@@ -8,16 +8,16 @@
 namespace vocabseg::kernels {
 namespace {
 
-constexpr int kMaxDilation = 4096;
-constexpr int kBand = 8;                            // rows that a level advances at a time
-constexpr int64_t kCacheBytes = int64_t{16} << 20;  // what a sweep may keep in flight
+constexpr int kMaxSide = 1 << 24, kMaxDilation = 4096;
+constexpr int kBand = 8;                   // rows that a level advances at a time
+constexpr int64_t kCacheFloats = 4 << 20;  // that a sweep may keep in flight
 constexpr int kMaxLevels = 16;
 
 void check(int height, int width, const std::vector<int>& dilations) {
-  if (height < 1 || width < 1 || dilations.empty()) {
-    throw ShapeError("refinement needs an image of at least 1 x 1 and one dilation, got " +
-                     std::to_string(height) + " x " + std::to_string(width) + " and " +
-                     std::to_string(dilations.size()));
+  if (height < 1 || width < 1 || std::max(height, width) > kMaxSide || dilations.empty()) {
+    throw ShapeError("refinement needs an image with sides of 1 to " + std::to_string(kMaxSide) +
+                     " and one dilation, got " + std::to_string(height) + " x " +
+                     std::to_string(width) + " and " + std::to_string(dilations.size()));
   }
   for (int dilation : dilations) {
     if (dilation >= 1 && dilation <= kMaxDilation) continue;
@@ -40,10 +40,8 @@ Pamr::Pamr(int height, int width, const std::vector<int>& dilations, ThreadPool&
   // An odd number of blocks, so that rows don't meet in the same cache sets.
   pitch_ = 2 * margin_ + (blocks_ | 1) * kAffinityBlock;
   ring_rows_ = std::min(2 * (kBand + reach_), height);
-  const int64_t level = sizeof(float) * (int64_t{ring_rows_} * kGroup * pitch_ +
-                                         int64_t{kBand + reach_} * 8 *
-                                             static_cast<int64_t>(dilations.size()) * width);
-  levels_ = static_cast<int>(std::clamp<int64_t>(kCacheBytes / level, 1, kMaxLevels));
+  const int64_t level = int64_t{ring_rows_} * kGroup * pitch_ + (kBand + reach_) * affinity_pitch();
+  levels_ = static_cast<int>(std::clamp<int64_t>(kCacheFloats / level, 1, kMaxLevels));
 }
 
 Pamr::Pamr(const ImageView& image, const std::vector<int>& dilations, ThreadPool& pool)
@@ -69,9 +67,7 @@ void Pamr::pad_row(float* row) const {
   std::fill(row + width_, row + pitch_ - margin_, row[width_ - 1]);
 }
 
-float* Pamr::affinities(int y) const {
-  return affinities_[int64_t{y} * blocks_ * 8 * static_cast<int64_t>(dilations_.size())].values;
-}
+float* Pamr::affinities(int y) const { return affinities_.get() + y * affinity_pitch(); }
 
 template <class Row>
 void Pamr::look_around(int y, const Row& row, Neighbourhood* around) const {
@@ -85,8 +81,8 @@ void Pamr::look_around(int y, const Row& row, Neighbourhood* around) const {
 template <class Fill>
 void Pamr::compute_affinities(const Fill& fill) {
   const auto dilations = static_cast<int>(dilations_.size());
-  const Blocks image(new Block[int64_t{height_} * 3 * pitch_ / kAffinityBlock]);
-  const auto row = [&](int y) { return image[0].values + int64_t{y} * 3 * pitch_ + margin_; };
+  const AlignedFloats image = aligned_floats(int64_t{height_} * 3 * pitch_);
+  const auto row = [&](int y) { return image.get() + int64_t{y} * 3 * pitch_ + margin_; };
   pool_.parallel_for(height_, [&](int64_t begin, int64_t end) {
     for (auto y = static_cast<int>(begin); y < end; ++y) {
       for (int channel = 0; channel < 3; ++channel) {
@@ -95,7 +91,7 @@ void Pamr::compute_affinities(const Fill& fill) {
       }
     }
   });
-  affinities_.reset(new Block[int64_t{height_} * blocks_ * 8 * dilations]);
+  affinities_ = aligned_floats(height_ * affinity_pitch());
   pool_.parallel_for(height_, [&](int64_t begin, int64_t end) {
     std::vector<Neighbourhood> around(dilations);
     for (auto y = static_cast<int>(begin); y < end; ++y) {
@@ -107,14 +103,16 @@ void Pamr::compute_affinities(const Fill& fill) {
 
 void Pamr::refine(float* maps, int64_t count, int steps) {
   if (steps < 0) throw ShapeError("got " + std::to_string(steps) + " steps, expected at least 0");
-  if (!rings_) {
-    rings_.reset(new Block[int64_t{levels_ + 1} * ring_rows_ * kGroup * pitch_ / kAffinityBlock]);
-  }
-  for (int64_t first = 0; first < count; first += kGroup) {
-    float* group = maps + first * height_ * width_;
-    const auto size = static_cast<int>(std::min<int64_t>(kGroup, count - first));
-    for (int done = 0; done < steps; done += levels_) {
-      sweep(group, size, std::min(levels_, steps - done));
+  if (!rings_) rings_ = aligned_floats(int64_t{levels_ + 1} * ring_rows_ * kGroup * pitch_);
+  // Equal shares: a last group of one map, or a last sweep of one step, would read as much.
+  const int64_t groups = (count + kGroup - 1) / kGroup;
+  const int sweeps = steps / levels_ + (steps % levels_ != 0);
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t first = count * group / groups, end = count * (group + 1) / groups;
+    for (int i = 0; i < sweeps; ++i) {
+      const int64_t done = int64_t{steps} * i / sweeps, next = int64_t{steps} * (i + 1) / sweeps;
+      sweep(maps + first * height_ * width_, static_cast<int>(end - first),
+            static_cast<int>(next - done));
     }
   }
 }
@@ -160,7 +158,7 @@ void Pamr::compute_row(float* maps, int count, int steps, int level, int y,
 
 float* Pamr::ring_row(int level, int y) const {
   const int64_t row = int64_t{level} * ring_rows_ + y % ring_rows_;
-  return rings_[0].values + row * kGroup * pitch_ + margin_;
+  return rings_.get() + row * kGroup * pitch_ + margin_;
 }
 
 }  // namespace vocabseg::kernels

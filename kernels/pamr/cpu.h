@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
+#include "kernels/common/aligned_floats.h"
 #include "kernels/common/image_view.h"
 #include "kernels/common/thread_pool.h"
 #include "kernels/pamr/rows.h"
@@ -37,15 +37,13 @@ class Pamr {
   void refine(float* maps, int64_t count, int steps);
 
  private:
-  struct alignas(64) Block {
-    float values[kAffinityBlock];
-  };
-  using Blocks = std::unique_ptr<Block[]>;
-
   Pamr(int height, int width, const std::vector<int>& dilations, ThreadPool& pool);
   // `fill(y, channel, row)` writes a row of the image.
   template <class Fill>
   void compute_affinities(const Fill& fill);
+  int64_t affinity_pitch() const {
+    return int64_t{kAffinityBlock} * 8 * blocks_ * static_cast<int64_t>(dilations_.size());
+  }
   float* affinities(int y) const;
   void pad_row(float* row) const;
   // The neighbourhoods of row y, where `row(y)` is column 0 of any row.
@@ -61,14 +59,14 @@ class Pamr {
   int height_, width_;
   std::vector<int> dilations_;
   ThreadPool& pool_;
-  int reach_ = 0;      // the largest dilation, in rows
-  int margin_ = 0;     // the same in columns, in whole blocks: rows are replicated so far
-  int blocks_ = 0;     // of a row without margins
-  int pitch_ = 0;      // floats of a row with margins
-  int levels_ = 0;     // steps of a sweep
-  int ring_rows_ = 0;  // that a level keeps
-  Blocks affinities_;  // [height, blocks, neighbours]
-  Blocks rings_;       // [levels + 1, ring rows, kGroup, pitch], made on first use
+  int reach_ = 0;             // the largest dilation, in rows
+  int margin_ = 0;            // the same in columns, in whole blocks: rows are replicated so far
+  int blocks_ = 0;            // of a row without margins
+  int pitch_ = 0;             // floats of a row with margins
+  int levels_ = 0;            // steps of a sweep
+  int ring_rows_ = 0;         // that a level keeps
+  AlignedFloats affinities_;  // [height, blocks, neighbours, 16]
+  AlignedFloats rings_;       // [levels + 1, ring rows, kGroup, pitch], made on first use
 };
 
 }  // namespace vocabseg::kernels
