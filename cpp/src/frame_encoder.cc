@@ -72,7 +72,7 @@ const float* FrameEncoder::encode(const kernels::ImageView& image, const FramePl
   features_.resize(count * static_cast<size_t>(patches() * dim()));
   check();
   kernels::preprocess(image, plan.windows, resize_filter(manifest_), manifest_.mean.data(),
-                      manifest_.std.data(), windows_.data(), pool);
+                      manifest_.std.data(), kernels::FloatType::kFloat32, windows_.data(), pool);
   clock.stop("preprocess");
   run_engine(windows_.data(), static_cast<int64_t>(count), features_.data(), check);
   clock.stop("encode");

@@ -38,7 +38,7 @@ class Decoder {
       check_();
       kernels::upsample_scores(input_.scores, queries, query, input_.plan.rows, input_.plan.cols,
                                map.data(), pool_);
-      refiner_->refine(map.data(), pamr_->steps);
+      refiner_->refine(map.data(), 1, pamr_->steps);
       vote.add(query, map.data());
     }
     vote.finish(labels, scores);

@@ -2,7 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
 #include <stdexcept>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/common/axis_weights.h"
@@ -18,12 +23,58 @@ TEST(ThreadPool, VisitsEveryIndexOnce) {
     ThreadPool pool(threads);
     EXPECT_EQ(pool.threads(), threads);
     for (int64_t n : {0, 1, 2, 7, 1000}) {
-      std::vector<std::atomic<int>> visits(n);
-      pool.parallel_for(n, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) ++visits[i];
-      });
-      for (const auto& count : visits) EXPECT_EQ(count, 1);
+      for (int64_t grain : {0, 1, 3, 2000}) {
+        std::vector<std::atomic<int>> visits(n);
+        const auto count = [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) ++visits[i];
+        };
+        pool.parallel_for(n, count, grain);
+        for (const auto& count : visits) EXPECT_EQ(count, 1);
+      }
     }
+  }
+}
+
+TEST(ThreadPool, CutsIntoGrains) {
+  ThreadPool pool(2);
+  std::mutex mutex;
+  std::set<std::pair<int64_t, int64_t>> chunks;
+  const auto collect = [&](int64_t begin, int64_t end) {
+    std::lock_guard lock(mutex);
+    chunks.insert({begin, end});
+  };
+  pool.parallel_for(7, collect, 3);
+  EXPECT_EQ(chunks, (std::set<std::pair<int64_t, int64_t>>{{0, 3}, {3, 6}, {6, 7}}));
+  chunks.clear();
+  pool.parallel_for(5, collect);
+  EXPECT_EQ(chunks, (std::set<std::pair<int64_t, int64_t>>{{0, 3}, {3, 5}}));
+}
+
+TEST(ThreadPool, SmallLoopsStayOnTheCaller) {
+  ThreadPool pool(4);
+  const auto caller = std::this_thread::get_id();
+  for (int round = 0; round < 20; ++round) {
+    pool.parallel_for(
+        8, [&](int64_t, int64_t) { EXPECT_EQ(std::this_thread::get_id(), caller); }, 8);
+  }
+}
+
+TEST(ThreadPool, ShortLoopsInARowAndAfterSleep) {
+  for (int threads : {2, 3, 9}) {
+    ThreadPool pool(threads);
+    int64_t expected = 0;
+    std::vector<int64_t> sums(16);
+    for (int round = 0; round < 2000; ++round) {
+      if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      pool.parallel_for(
+          16,
+          [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) sums[i] += round;
+          },
+          1 + round % 3);
+      expected += round;
+    }
+    EXPECT_EQ(sums, std::vector<int64_t>(16, expected));
   }
 }
 

@@ -152,9 +152,9 @@ TEST(Pamr, FlatImageAveragesNeighbours) {
   std::vector<float> map(25);
   map[12] = 8;
   Pamr pamr({image.data(), 5, 5, 15}, {1}, pool);
-  pamr.refine(map.data(), 0);
+  pamr.refine(map.data(), 1, 0);
   EXPECT_EQ(map[12], 8);
-  pamr.refine(map.data(), 1);
+  pamr.refine(map.data(), 1, 1);
   EXPECT_EQ(map[12], 0);
   for (int neighbour : {6, 7, 8, 11, 13, 16, 17, 18}) EXPECT_NEAR(map[neighbour], 1, 1e-6);
   EXPECT_EQ(map[0], 0);

@@ -1,6 +1,7 @@
 // A small fixed pool of threads.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -11,9 +12,12 @@
 
 namespace vocabseg::kernels {
 
-// Runs loops over an index range. The range is cut into at most `threads()` contiguous chunks, and
-// the calling thread works too. Every op computes an index from its inputs alone, never from a
-// neighbour's chunk, so results are the same bits for any number of threads.
+// Runs loops over an index range. The range is cut into contiguous chunks, which go to whichever
+// thread is free; the calling thread works too. Every op computes an index from its inputs alone,
+// never from a neighbour's chunk, so results are the same bits for any number of threads.
+//
+// A thread that runs out of work spins for some 20 microseconds before it sleeps, so that loops
+// that follow each other closely start at once; between frames all threads sleep.
 class ThreadPool {
  public:
   using Body = std::function<void(int64_t begin, int64_t end)>;
@@ -27,24 +31,31 @@ class ThreadPool {
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   // Calls body(begin, end) on disjoint chunks that cover [0, n) and returns when all are done.
+  // Chunks have `grain` indices; 0 stands for equal shares, one a thread. A range of one chunk runs
+  // on the calling thread. Give a grain where indices differ in cost, or where a share may be too
+  // small to be worth waking a thread for (some 20 microseconds).
   // Calls from several threads wait for each other; a body must not call parallel_for of its own
   // pool. The first exception that a body throws is thrown again here.
-  void parallel_for(int64_t n, const Body& body);
+  void parallel_for(int64_t n, const Body& body, int64_t grain = 0);
 
  private:
-  void work(int worker);
-  void run_chunk(int chunk);
+  void work();
+  bool run_chunk();
 
   std::vector<std::thread> workers_;
+  bool spin_ = false;   // whether every thread has a core of its own
   std::mutex callers_;  // held by the caller whose loop is running
 
-  std::mutex mutex_;  // guards everything below
-  std::condition_variable start_, done_;
+  // The loop that runs. Whoever takes a chunk may read these until it has finished that chunk.
   const Body* body_ = nullptr;
   int64_t size_ = 0;
-  int chunks_ = 0;
-  int pending_ = 0;
-  uint64_t round_ = 0;
+  int64_t grain_ = 0;
+  std::atomic<uint64_t> ticket_{0};      // number of the loop << 32 | chunks that nobody has taken
+  std::atomic<uint32_t> unfinished_{0};  // chunks
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable start_, done_;
+  int sleepers_ = 0;
   bool stop_ = false;
   std::exception_ptr error_;
 };

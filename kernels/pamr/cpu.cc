@@ -1,7 +1,6 @@
 #include "kernels/pamr/cpu.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 #include "vocabseg/error.hpp"
@@ -9,156 +8,157 @@
 namespace vocabseg::kernels {
 namespace {
 
-constexpr int kMaxDilation = 4096;
+constexpr int kMaxSide = 1 << 24, kMaxDilation = 4096;
+constexpr int kBand = 8;                   // rows that a level advances at a time
+constexpr int64_t kCacheFloats = 4 << 20;  // that a sweep may keep in flight
+constexpr int kMaxLevels = 16;
 
-std::vector<float> to_planes(const ImageView& image) {
-  check_image(image);
-  const int64_t pixels = int64_t{image.height} * image.width;
-  std::vector<float> planes(3 * pixels);
-  for (int y = 0; y < image.height; ++y) {
-    for (int x = 0; x < image.width; ++x) {
-      const uint8_t* pixel = image.pixels + y * image.row_stride + x * image.pixel_stride;
-      for (int c = 0; c < 3; ++c) planes[c * pixels + int64_t{y} * image.width + x] = pixel[c];
-    }
+void check(int height, int width, const std::vector<int>& dilations) {
+  if (height < 1 || width < 1 || std::max(height, width) > kMaxSide || dilations.empty()) {
+    throw ShapeError("refinement needs an image with sides of 1 to " + std::to_string(kMaxSide) +
+                     " and one dilation, got " + std::to_string(height) + " x " +
+                     std::to_string(width) + " and " + std::to_string(dilations.size()));
   }
-  return planes;
+  for (int dilation : dilations) {
+    if (dilation >= 1 && dilation <= kMaxDilation) continue;
+    throw ShapeError("got dilation " + std::to_string(dilation) + ", expected 1 to " +
+                     std::to_string(kMaxDilation));
+  }
 }
+
+int round_up(int n, int multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 }  // namespace
 
+Pamr::Pamr(int height, int width, const std::vector<int>& dilations, ThreadPool& pool)
+    : height_(height), width_(width), dilations_(dilations), pool_(pool) {
+  check(height, width, dilations);
+  const int largest = *std::max_element(dilations.begin(), dilations.end());
+  reach_ = std::min(largest, height - 1);
+  margin_ = round_up(std::min(largest, width - 1), kAffinityBlock);
+  blocks_ = round_up(width, kAffinityBlock) / kAffinityBlock;
+  // An odd number of blocks, so that rows don't meet in the same cache sets.
+  pitch_ = 2 * margin_ + (blocks_ | 1) * kAffinityBlock;
+  ring_rows_ = std::min(2 * (kBand + reach_), height);
+  const int64_t level = int64_t{ring_rows_} * kGroup * pitch_ + (kBand + reach_) * affinity_pitch();
+  levels_ = static_cast<int>(std::clamp<int64_t>(kCacheFloats / level, 1, kMaxLevels));
+}
+
 Pamr::Pamr(const ImageView& image, const std::vector<int>& dilations, ThreadPool& pool)
-    : Pamr(to_planes(image).data(), image.height, image.width, dilations, pool) {}
+    : Pamr(image.height, image.width, dilations, pool) {
+  check_image(image);
+  compute_affinities([&](int y, int channel, float* row) {
+    const uint8_t* pixel = image.pixels + y * image.row_stride + channel;
+    for (int x = 0; x < width_; ++x, pixel += image.pixel_stride) row[x] = *pixel;
+  });
+}
 
 Pamr::Pamr(const float* planes, int height, int width, const std::vector<int>& dilations,
            ThreadPool& pool)
-    : height_(height), width_(width), pool_(pool) {
-  if (!planes || height < 1 || width < 1 || dilations.empty()) {
-    throw ShapeError("refinement needs an image of at least 1 x 1 and one dilation, got " +
-                     std::to_string(height) + " x " + std::to_string(width) + " and " +
-                     std::to_string(dilations.size()));
-  }
-  for (int dilation : dilations) {
-    if (dilation < 1 || dilation > kMaxDilation) {
-      throw ShapeError("got dilation " + std::to_string(dilation) + ", expected 1 to " +
-                       std::to_string(kMaxDilation));
-    }
-    for (int y : {-dilation, 0, dilation}) {
-      for (int x : {-dilation, 0, dilation}) {
-        if (y != 0 || x != 0) neighbours_.push_back({y, x});
-      }
-    }
-    pad_ = std::max(pad_, dilation);
-  }
-  const int64_t pixels = int64_t{height} * width, padded = int64_t{height} * padded_width();
-  std::vector<float> image(3 * padded);
-  for (int c = 0; c < 3; ++c) copy_padded(planes + c * pixels, image.data() + c * padded);
-  compute_affinities(image);
-  current_.resize(padded);
-  next_.resize(padded);
-}
-
-void Pamr::refine(float* map, int steps) {
-  if (steps < 0) throw ShapeError("got " + std::to_string(steps) + " steps, expected at least 0");
-  copy_padded(map, current_.data());
-  for (int i = 0; i < steps; ++i) {
-    step(current_, next_);
-    current_.swap(next_);
-  }
-  for (int y = 0; y < height_; ++y) {
-    std::copy_n(neighbour_row(current_.data(), y, {0, 0}), width_, map + int64_t{y} * width_);
-  }
-}
-
-const float* Pamr::neighbour_row(const float* map, int y, Offset offset) const {
-  const int row = std::clamp(y + offset.y, 0, height_ - 1);
-  return map + int64_t{row} * padded_width() + pad_ + offset.x;
-}
-
-void Pamr::copy_padded(const float* map, float* padded) {
-  for (int y = 0; y < height_; ++y) {
-    float* row = padded + int64_t{y} * padded_width();
-    std::copy_n(map + int64_t{y} * width_, width_, row + pad_);
-    pad_row(row);
-  }
+    : Pamr(height, width, dilations, pool) {
+  if (!planes) throw ShapeError("got no image planes");
+  compute_affinities([&](int y, int channel, float* row) {
+    std::copy_n(planes + (int64_t{channel} * height_ + y) * width_, width_, row);
+  });
 }
 
 void Pamr::pad_row(float* row) const {
-  std::fill_n(row, pad_, row[pad_]);
-  std::fill_n(row + pad_ + width_, pad_, row[pad_ + width_ - 1]);
+  std::fill_n(row - margin_, margin_, row[0]);
+  std::fill(row + width_, row + pitch_ - margin_, row[width_ - 1]);
 }
 
-void Pamr::compute_affinities(const std::vector<float>& planes) {
-  const size_t row = neighbours_.size() * width_;
-  affinities_.assign(row * height_, 0.f);
+float* Pamr::affinities(int y) const { return affinities_.get() + y * affinity_pitch(); }
+
+template <class Row>
+void Pamr::look_around(int y, const Row& row, Neighbourhood* around) const {
+  for (int dilation : dilations_) {
+    // Beyond the image lies its border row or column, wherever.
+    *around++ = {row(std::max(y - dilation, 0)), row(y), row(std::min(y + dilation, height_ - 1)),
+                 std::min(dilation, width_ - 1)};
+  }
+}
+
+template <class Fill>
+void Pamr::compute_affinities(const Fill& fill) {
+  const auto dilations = static_cast<int>(dilations_.size());
+  const AlignedFloats image = aligned_floats(int64_t{height_} * 3 * pitch_);
+  const auto row = [&](int y) { return image.get() + int64_t{y} * 3 * pitch_ + margin_; };
   pool_.parallel_for(height_, [&](int64_t begin, int64_t end) {
     for (auto y = static_cast<int>(begin); y < end; ++y) {
-      float* affinity = &affinities_[y * row];
-      for (int c = 0; c < 3; ++c) {
-        add_channel(planes.data() + int64_t{c} * height_ * padded_width(), y, affinity);
+      for (int channel = 0; channel < 3; ++channel) {
+        fill(y, channel, row(y) + channel * pitch_);
+        pad_row(row(y) + channel * pitch_);
       }
-      softmax_row(affinity);
+    }
+  });
+  affinities_ = aligned_floats(height_ * affinity_pitch());
+  pool_.parallel_for(height_, [&](int64_t begin, int64_t end) {
+    std::vector<Neighbourhood> around(dilations);
+    for (auto y = static_cast<int>(begin); y < end; ++y) {
+      look_around(y, row, around.data());
+      affinity_row(around.data(), dilations, pitch_, blocks_, affinities(y));
     }
   });
 }
 
-// Adds -|I - I_n| / (1e-8 + 0.1 std) / 3 of one channel to affinity [neighbours, width] of row y.
-void Pamr::add_channel(const float* plane, int y, float* affinity) const {
-  const auto centres = static_cast<float>(neighbours_.size() / 8);  // one per dilation
-  const auto samples = static_cast<float>(neighbours_.size()) + centres;
-  const float* centre = neighbour_row(plane, y, {0, 0});
-  std::vector<float> mean(width_), variance(width_), scale(width_);
-  for (int x = 0; x < width_; ++x) mean[x] = centres * centre[x];
-  for (Offset offset : neighbours_) {
-    const float* other = neighbour_row(plane, y, offset);
-    for (int x = 0; x < width_; ++x) mean[x] += other[x];
-  }
-  const auto square = [](float v) { return v * v; };
-  for (int x = 0; x < width_; ++x) {
-    mean[x] /= samples;
-    variance[x] = centres * square(centre[x] - mean[x]);
-  }
-  for (Offset offset : neighbours_) {
-    const float* other = neighbour_row(plane, y, offset);
-    for (int x = 0; x < width_; ++x) variance[x] += square(other[x] - mean[x]);
-  }
-  for (int x = 0; x < width_; ++x) {
-    scale[x] = -1 / (3 * (1e-8f + 0.1f * std::sqrt(variance[x] / (samples - 1))));
-  }
-  for (Offset offset : neighbours_) {
-    const float* other = neighbour_row(plane, y, offset);
-    for (int x = 0; x < width_; ++x) affinity[x] += std::abs(centre[x] - other[x]) * scale[x];
-    affinity += width_;
-  }
-}
-
-void Pamr::softmax_row(float* affinity) const {
-  const auto neighbours = static_cast<int>(neighbours_.size());
-  for (int x = 0; x < width_; ++x) {
-    float peak = affinity[x], sum = 0;
-    for (int n = 1; n < neighbours; ++n) peak = std::max(peak, affinity[int64_t{n} * width_ + x]);
-    for (int n = 0; n < neighbours; ++n) {
-      float& weight = affinity[int64_t{n} * width_ + x];
-      weight = std::exp(weight - peak);
-      sum += weight;
+void Pamr::refine(float* maps, int64_t count, int steps) {
+  if (steps < 0) throw ShapeError("got " + std::to_string(steps) + " steps, expected at least 0");
+  if (!rings_) rings_ = aligned_floats(int64_t{levels_ + 1} * ring_rows_ * kGroup * pitch_);
+  // Equal shares: a last group of one map, or a last sweep of one step, would read as much.
+  const int64_t groups = (count + kGroup - 1) / kGroup;
+  const int sweeps = steps / levels_ + (steps % levels_ != 0);
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t first = count * group / groups, end = count * (group + 1) / groups;
+    for (int i = 0; i < sweeps; ++i) {
+      const int64_t done = int64_t{steps} * i / sweeps, next = int64_t{steps} * (i + 1) / sweeps;
+      sweep(maps + first * height_ * width_, static_cast<int>(end - first),
+            static_cast<int>(next - done));
     }
-    for (int n = 0; n < neighbours; ++n) affinity[int64_t{n} * width_ + x] /= sum;
   }
 }
 
-void Pamr::step(const std::vector<float>& in, std::vector<float>& out) {
-  pool_.parallel_for(height_, [&](int64_t begin, int64_t end) {
-    for (auto y = static_cast<int>(begin); y < end; ++y) {
-      const float* weight = &affinities_[y * neighbours_.size() * width_];
-      float* row = &out[int64_t{y} * padded_width()];
-      std::fill_n(row + pad_, width_, 0.f);
-      for (Offset offset : neighbours_) {
-        const float* other = neighbour_row(in.data(), y, offset);
-        for (int x = 0; x < width_; ++x) row[pad_ + x] += weight[x] * other[x];
-        weight += width_;
+// Level 0 is a copy of the maps; level t + 1 is computed from level t and lags behind it by a band
+// and the reach, so that within a round no row depends on another.
+void Pamr::sweep(float* maps, int count, int steps) {
+  const int lag = kBand + reach_;
+  const int rounds = (height_ + steps * lag + kBand - 1) / kBand;
+  for (int round = 0; round < rounds; ++round) {
+    const auto body = [&](int64_t begin, int64_t end) {
+      std::vector<Neighbourhood> around(dilations_.size());
+      for (int64_t i = begin; i < end; ++i) {
+        const auto level = static_cast<int>(i / kBand);
+        const int y = round * kBand - level * lag + static_cast<int>(i % kBand);
+        if (y >= 0 && y < height_) compute_row(maps, count, steps, level, y, around.data());
       }
+    };
+    pool_.parallel_for(int64_t{steps + 1} * kBand, body, kBand / 2);
+  }
+}
+
+void Pamr::compute_row(float* maps, int count, int steps, int level, int y,
+                       Neighbourhood* around) const {
+  const int64_t pixels = int64_t{height_} * width_;
+  float* map_row = maps + int64_t{y} * width_;
+  float* row = ring_row(level, y);
+  if (level > 0) {
+    look_around(
+        y, [&](int at) { return ring_row(level - 1, at); }, around);
+    refine_row(affinities(y), around, static_cast<int>(dilations_.size()), count, pitch_, blocks_,
+               row, pitch_);
+  }
+  for (int m = 0; m < count; ++m, row += pitch_, map_row += pixels) {
+    if (level == 0) std::copy_n(map_row, width_, row);
+    if (level == steps) {
+      std::copy_n(row, width_, map_row);
+    } else {
       pad_row(row);
     }
-  });
+  }
+}
+
+float* Pamr::ring_row(int level, int y) const {
+  const int64_t row = int64_t{level} * ring_rows_ + y % ring_rows_;
+  return rings_.get() + row * kGroup * pitch_ + margin_;
 }
 
 }  // namespace vocabseg::kernels

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/common/aligned_floats.h"
 #include "kernels/common/image_view.h"
 #include "kernels/common/thread_pool.h"
+#include "kernels/pamr/rows.h"
 
 namespace vocabseg::kernels {
 
@@ -18,6 +20,10 @@ namespace vocabseg::kernels {
 // image.
 class Pamr {
  public:
+  // Maps that are refined together, sharing each read of the affinities: whoever makes maps on the
+  // fly should hand over so many at a time.
+  static constexpr int kGroup = 8;
+
   // The image at the size of the maps; its scale and offset per channel do not matter.
   // Throws ShapeError on an empty image, no dilation or one < 1.
   Pamr(const ImageView& image, const std::vector<int>& dilations, ThreadPool& pool);
@@ -25,30 +31,42 @@ class Pamr {
   Pamr(const float* planes, int height, int width, const std::vector<int>& dilations,
        ThreadPool& pool);
 
-  // Refines a map [height, width] in place. The object keeps a buffer: one refine at a time.
-  void refine(float* map, int steps);
+  // Refines maps [count, height, width] in place. NaN and infinite values spread, in their own map
+  // only, to the pixels that have them as neighbours, one dilation a step. The object keeps a
+  // buffer: one refine at a time.
+  void refine(float* maps, int64_t count, int steps);
 
  private:
-  struct Offset {
-    int y, x;
-  };
-
-  int padded_width() const { return width_ + 2 * pad_; }
-  // The row of a padded map that lies `offset` away from row y, borders replicated.
-  const float* neighbour_row(const float* map, int y, Offset offset) const;
-  void copy_padded(const float* map, float* padded);
+  Pamr(int height, int width, const std::vector<int>& dilations, ThreadPool& pool);
+  // `fill(y, channel, row)` writes a row of the image.
+  template <class Fill>
+  void compute_affinities(const Fill& fill);
+  int64_t affinity_pitch() const {
+    return int64_t{kAffinityBlock} * 8 * blocks_ * static_cast<int64_t>(dilations_.size());
+  }
+  float* affinities(int y) const;
   void pad_row(float* row) const;
-  void compute_affinities(const std::vector<float>& planes);
-  void add_channel(const float* plane, int y, float* affinity) const;
-  void softmax_row(float* affinity) const;
-  void step(const std::vector<float>& in, std::vector<float>& out);
+  // The neighbourhoods of row y, where `row(y)` is column 0 of any row.
+  template <class Row>
+  void look_around(int y, const Row& row, Neighbourhood* around) const;
+
+  // Up to `levels_` steps for up to kGroup maps, in one sweep over the rows.
+  void sweep(float* maps, int count, int steps);
+  void compute_row(float* maps, int count, int steps, int level, int y,
+                   Neighbourhood* around) const;
+  float* ring_row(int level, int y) const;
 
   int height_, width_;
-  int pad_ = 0;  // the largest dilation: maps are replicated so far to the left and right
-  std::vector<Offset> neighbours_;
+  std::vector<int> dilations_;
   ThreadPool& pool_;
-  std::vector<float> affinities_;      // [height, neighbours, width]
-  std::vector<float> current_, next_;  // [height, padded width]
+  int reach_ = 0;             // the largest dilation, in rows
+  int margin_ = 0;            // the same in columns, in whole blocks: rows are replicated so far
+  int blocks_ = 0;            // of a row without margins
+  int pitch_ = 0;             // floats of a row with margins
+  int levels_ = 0;            // steps of a sweep
+  int ring_rows_ = 0;         // that a level keeps
+  AlignedFloats affinities_;  // [height, blocks, neighbours, 16]
+  AlignedFloats rings_;       // [levels + 1, ring rows, kGroup, pitch], made on first use
 };
 
 }  // namespace vocabseg::kernels

@@ -1,10 +1,10 @@
-// Antialiased bicubic resize of uint8 images in the fixed-point arithmetic of Pillow's BICUBIC.
+// Antialiased bicubic resize of uint8 frames in the fixed-point arithmetic of Pillow's BICUBIC.
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "kernels/preprocessing/cpu.h"
-#include "kernels/preprocessing/resize.h"
+#include "kernels/preprocessing/bicubic_passes.h"
+#include "kernels/preprocessing/resizer.h"
 
 namespace vocabseg::kernels {
 namespace {
@@ -21,105 +21,151 @@ double cubic(double x) {
   return 0;
 }
 
-// Output pixel = sum of weight[k] * input[first + k], weights in units of 2^-22.
-struct Filter {
-  int first;
-  std::vector<int> weight;
-};
-
-std::vector<Filter> make_filters(int in, int out) {
-  std::vector<Filter> filters;
+std::vector<CubicFilter> make_filters(int in, int out) {
+  std::vector<CubicFilter> filters;
   const double scale = static_cast<double>(in) / out;
   const double stretch = std::max(scale, 1.0);
   const double support = kSupport * stretch;
+  std::vector<double> exact;
   for (int i = 0; i < out; ++i) {
     const double centre = (i + 0.5) * scale;
     const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
     const int last = std::min(static_cast<int>(centre + support + 0.5), in);
-    std::vector<double> exact;
+    exact.clear();
     double sum = 0;
     for (int k = first; k < last; ++k) {
       exact.push_back(cubic((k - centre + 0.5) * (1 / stretch)));
       sum += exact.back();
     }
-    Filter filter{first, {}};
+    CubicFilter filter{first, {}};
     for (double weight : exact) {
-      filter.weight.push_back(static_cast<int>(std::round(weight / sum * (1 << kBits))));
+      filter.weight.push_back(static_cast<int32_t>(std::round(weight / sum * (1 << kBits))));
     }
     filters.push_back(std::move(filter));
   }
   return filters;
 }
 
-uint8_t round_clip(int sum) { return static_cast<uint8_t>(std::clamp(sum >> kBits, 0, 255)); }
+int taps(const CubicFilter& filter) { return static_cast<int>(filter.weight.size()); }
 
-constexpr int kHalf = 1 << (kBits - 1);
+int most_taps(const std::vector<CubicFilter>& filters) {
+  int most = 0;
+  for (const CubicFilter& filter : filters) most = std::max(most, taps(filter));
+  return most;
+}
 
-void filter_row(const uint8_t* row, int64_t pixel_stride, const std::vector<Filter>& filters,
-                uint8_t* out) {
-  for (const Filter& filter : filters) {
-    int sum[3] = {kHalf, kHalf, kHalf};
-    const uint8_t* pixel = row + filter.first * pixel_stride;
-    for (int weight : filter.weight) {
-      for (int c = 0; c < 3; ++c) sum[c] += pixel[c] * weight;
-      pixel += pixel_stride;
-    }
-    for (int c = 0; c < 3; ++c) *out++ = round_clip(sum[c]);
+// A ring of rows, each in its place until `capacity` later ones are written.
+class Ring {
+ public:
+  Ring(int capacity, int64_t length)
+      : capacity_(capacity), length_(length), bytes_(static_cast<size_t>(capacity * length)) {}
+  uint8_t* row(int y) { return bytes_.data() + y % capacity_ * length_; }
+
+ private:
+  int64_t capacity_, length_;
+  std::vector<uint8_t> bytes_;
+};
+
+// The pass over columns, for 16 rows at a time.
+class WidthPass {
+ public:
+  WidthPass(const Frame& frame, const std::vector<CubicFilter>& cols, int pitch)
+      : frame_(frame), cols_(cols), pitch_(pitch) {
+    scratch_.resize(kCubicRows * (frame.width * frame.pixel_stride + int64_t{3} * pitch));
+    unused_.resize(size_t{3} * pitch);
   }
-}
 
-// out [image.height, w, 3]
-void resize_width(const ImageView& image, int w, uint8_t* out, ThreadPool& pool) {
-  const std::vector<Filter> filters = make_filters(image.width, w);
-  pool.parallel_for(image.height, [&](int64_t begin, int64_t end) {
-    for (auto y = static_cast<int>(begin); y < end; ++y) {
-      filter_row(image_row(image, y), image.pixel_stride, filters, out + int64_t{y} * w * 3);
+  // Row i comes from `from(i)` and goes to `to(i)`, i < count.
+  template <class From, class To>
+  void run(int count, const From& from, const To& to) {
+    const uint8_t* rows[kCubicRows];
+    uint8_t* out[kCubicRows];
+    for (int i = 0; i < kCubicRows; ++i) {
+      rows[i] = i < count ? from(i) : rows[0];
+      out[i] = i < count ? to(i) : unused_.data();
     }
-  });
-}
+    cubic_width(rows, frame_.width, static_cast<int>(frame_.pixel_stride), cols_, pitch_,
+                scratch_.data(), out);
+  }
 
-// out [h, image.width, 3]
-void resize_height(const ImageView& image, int h, uint8_t* out, ThreadPool& pool) {
-  const std::vector<Filter> filters = make_filters(image.height, h);
-  const int n = image.width * 3;
-  pool.parallel_for(h, [&](int64_t begin, int64_t end) {
-    std::vector<int> sum(n);
-    for (int64_t y = begin; y < end; ++y) {
-      std::fill(sum.begin(), sum.end(), kHalf);
-      int row = filters[y].first;
-      for (int weight : filters[y].weight) {
-        const uint8_t* pixel = image_row(image, row++);
-        for (int i = 0; i < n; i += 3, pixel += image.pixel_stride) {
-          for (int c = 0; c < 3; ++c) sum[i + c] += pixel[c] * weight;
-        }
+ private:
+  const Frame& frame_;
+  const std::vector<CubicFilter>& cols_;
+  int pitch_;
+  std::vector<uint8_t> scratch_, unused_;
+};
+
+class Bicubic : public Resizer {
+ public:
+  Bicubic(const Frame& frame, int h, int w)
+      : Resizer(w),
+        frame_(frame),
+        rows_(make_filters(frame.height, h)),
+        cols_(make_filters(frame.width, w)),
+        taps_(most_taps(rows_)),
+        // Pillow rounds between the passes, and since 13 starts with the height where that falls
+        // much more than the width.
+        height_first_(frame.height > h &&
+                      int64_t{frame.height} - h > 2 * (int64_t{frame.width} - w)) {}
+
+  void run(int begin, int end, const Sink& sink) const override {
+    height_first_ ? run_height_first(begin, end, sink) : run_width_first(begin, end, sink);
+  }
+
+ private:
+  void run_width_first(int begin, int end, const Sink& sink) const {
+    const int64_t length = int64_t{3} * pitch_;
+    FrameRows source(frame_, kCubicRows);
+    WidthPass width(frame_, cols_, pitch_);
+    Ring between(taps_ + kCubicRows, length);
+    std::vector<const uint8_t*> rows(taps_);
+    std::vector<uint8_t> out(length);
+    const int limit = rows_[end - 1].first + taps(rows_[end - 1]);
+    int ready = rows_[begin].first;  // rows before this one are done
+    for (int y = begin; y < end; ++y) {
+      const CubicFilter& filter = rows_[y];
+      while (ready < filter.first + taps(filter)) {
+        const int count = std::min(kCubicRows, limit - ready);
+        width.run(
+            count, [&](int i) { return source.get(ready + i); },
+            [&](int i) { return between.row(ready + i); });
+        ready += count;
       }
-      for (int i = 0; i < n; ++i) out[y * n + i] = round_clip(sum[i]);
+      for (int k = 0; k < taps(filter); ++k) rows[k] = between.row(filter.first + k);
+      cubic_height(rows.data(), filter.weight.data(), taps(filter), length, out.data());
+      sink(y, out.data());
     }
-  });
-}
+  }
 
-ImageView view(const std::vector<uint8_t>& pixels, int height, int width) {
-  return {pixels.data(), height, width, int64_t{width} * 3};
-}
+  void run_height_first(int begin, int end, const Sink& sink) const {
+    const int64_t length = (frame_.width - 1) * frame_.pixel_stride + 3;
+    FrameRows source(frame_, taps_);
+    WidthPass width(frame_, cols_, pitch_);
+    Ring between(kCubicRows, length), out(kCubicRows, int64_t{3} * pitch_);
+    std::vector<const uint8_t*> rows(taps_);
+    for (int y = begin; y < end; y += kCubicRows) {
+      const int count = std::min(kCubicRows, end - y);
+      for (int i = 0; i < count; ++i) {
+        const CubicFilter& filter = rows_[y + i];
+        for (int k = 0; k < taps(filter); ++k) rows[k] = source.get(filter.first + k);
+        cubic_height(rows.data(), filter.weight.data(), taps(filter), length, between.row(i));
+      }
+      width.run(
+          count, [&](int i) { return between.row(i); }, [&](int i) { return out.row(i); });
+      for (int i = 0; i < count; ++i) sink(y + i, out.row(i));
+    }
+  }
+
+  const Frame& frame_;
+  std::vector<CubicFilter> rows_, cols_;
+  int taps_;  // the most that an output row has
+  bool height_first_;
+};
 
 }  // namespace
 
-void resize_bicubic_antialias_u8(const ImageView& image, uint8_t* out, int h, int w,
-                                 ThreadPool& pool) {
-  check_resize(image, h, w);
-  // Pillow rounds between the passes, and since 13 starts with the height where that falls much
-  // more than the width.
-  const bool height_first =
-      image.height > h && int64_t{image.height} - h > 2 * (int64_t{image.width} - w);
-  if (height_first) {
-    std::vector<uint8_t> between(int64_t{h} * image.width * 3);
-    resize_height(image, h, between.data(), pool);
-    resize_width(view(between, h, image.width), w, out, pool);
-  } else {
-    std::vector<uint8_t> between(int64_t{image.height} * w * 3);
-    resize_width(image, w, between.data(), pool);
-    resize_height(view(between, image.height, w), h, out, pool);
-  }
+std::unique_ptr<Resizer> bicubic_resizer(const Frame& frame, int h, int w) {
+  return std::make_unique<Bicubic>(frame, h, w);
 }
 
 }  // namespace vocabseg::kernels

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "kernels/common/float_types.h"
 #include "kernels/common/image_view.h"
 #include "kernels/common/thread_pool.h"
 #include "kernels/common/window_plan.h"
@@ -15,16 +16,13 @@ enum class Resize {
                       // passes
 };
 
-// Resize `image` to out [h, w, 3] uint8; equal to cv2.resize(..., INTER_LINEAR) and to
-// PIL.Image.resize(..., BICUBIC). Throw ShapeError on empty images or sizes.
-void resize_bilinear_u8(const ImageView& image, uint8_t* out, int h, int w, ThreadPool& pool);
-void resize_bicubic_antialias_u8(const ImageView& image, uint8_t* out, int h, int w,
-                                 ThreadPool& pool);
-
-// Resize to the plan's network size, then cut, normalise as (value - mean) / std per channel (mean
-// and std on the 0..255 scale) and zero-pad every window: windows [W, 3, padded_h, padded_w]
-// float32.
+// Resize to the plan's network size, then cut, normalise as (value - mean) / std per channel (red,
+// green, blue; mean and std on the 0..255 scale), round to `type` and zero-pad every window:
+// windows [W, 3, padded_h, padded_w]. Throws ShapeError where the frame is not the plan's.
 void preprocess(const ImageView& image, const WindowPlan& plan, Resize resize, const float mean[3],
-                const float std[3], float* windows, ThreadPool& pool);
+                const float std[3], FloatType type, void* windows, ThreadPool& pool);
+// The same for an NV12 frame, first converted as OpenCV's COLOR_YUV2RGB_NV12 does.
+void preprocess(const Nv12View& image, const WindowPlan& plan, Resize resize, const float mean[3],
+                const float std[3], FloatType type, void* windows, ThreadPool& pool);
 
 }  // namespace vocabseg::kernels

@@ -28,6 +28,16 @@ def preprocess(
     return windows
 
 
+def nv12_to_rgb(luma: Image, chroma: Image) -> Image:
+    """OpenCV's COLOR_YUV2RGB_NV12: BT.601 limited range, weights in 2^-20. Luma [H, W], chroma [H / 2, W]."""
+    pairs = chroma.reshape(luma.shape[0] // 2, luma.shape[1] // 2, 2).astype(np.int64) - 128
+    u, v = np.moveaxis(pairs.repeat(2, 0).repeat(2, 1), -1, 0)
+    y = np.maximum(luma.astype(np.int64) - 16, 0) * 1220542
+    added = (1673527 * v, -852492 * v - 409993 * u, 2116026 * u)
+    channels = [(y + part + (1 << 19)) >> 20 for part in added]
+    return np.stack(channels, -1).clip(0, 255).astype(np.uint8)
+
+
 def resize_bilinear(image: Image, size: tuple[int, int]) -> Image:
     """OpenCV's INTER_LINEAR on uint8 (no antialias), to ``size`` (H, W): weights are multiples of 1/2048."""
     x0, x1, a0, a1 = _bilinear_taps(image.shape[1], size[1], keep_border_fraction=False)

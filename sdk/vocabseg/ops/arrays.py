@@ -15,6 +15,8 @@ from .exchange import dtype_name
 FloatArray = NDArray[np.floating]
 # Row and column numbers are 32-bit, and so are products of two sides.
 MAX_SIDE = 1 << 15
+# Byte offsets within a row of a frame are 32-bit.
+MAX_FRAME_SIDE = 1 << 24
 FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
@@ -91,9 +93,21 @@ def plan_of_grid(grid: tuple[int, int], size: tuple[int, int]) -> WindowPlan:
     return make_plan(size, net=size, crop=size, stride=size, grid=grid)
 
 
-def image_array(image: Any) -> NDArray[np.uint8]:
-    """``image`` as uint8 [H, W, 3], any strides."""
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ShapeError(f"got an image {image.dtype}{list(image.shape)}, expected uint8 [H, W, 3]")
+def image_array(image: Any) -> Any:
+    """``image`` as uint8 [H, W, 3], any strides: a NumPy array, or a torch tensor on a GPU."""
+    image = image if hasattr(image, "dtype") else np.asarray(image)
+    shape = tuple(image.shape)
+    fits = dtype_name(image) == "uint8" and len(shape) == 3 and shape[2] == 3
+    if not fits or 0 in shape or max(shape) > MAX_FRAME_SIDE:
+        raise ShapeError(
+            f"got an image {dtype_name(image)}{list(shape)}, expected uint8 [H, W, 3] with sides of at most "
+            f"{MAX_FRAME_SIDE}"
+        )
     return image
+
+
+def expect(value: str, name: str, *choices: str) -> None:
+    """Raise ``ShapeError`` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        listed = ", ".join(f'"{choice}"' for choice in choices)
+        raise ShapeError(f"got {name} {value!r}, expected one of {listed}")

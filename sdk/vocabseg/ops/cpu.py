@@ -12,6 +12,7 @@ from .. import _core
 from ..errors import BackendUnavailable
 from ..kernels.common.window_plan import WindowPlan
 from .arrays import float32, float_bits
+from .exchange import bfloat16
 from .mask_forms import Masks
 
 
@@ -171,20 +172,35 @@ def mask_classification(
 
 
 def preprocess(
-    image: NDArray[np.uint8],
+    image: NDArray[np.uint8] | tuple[NDArray[np.uint8], NDArray[np.uint8]],
     plan: WindowPlan,
     *,
     resize: str,
     mean: NDArray[np.float32],
     std: NDArray[np.float32],
+    dtype: str,
     threads: int | None,
-) -> NDArray[np.float32]:
-    if image.strides[2] != 1:
-        image = np.ascontiguousarray(image)
-    return _core.ops.preprocess(image, _plan(plan), resize, mean, std, threads or 0)
+) -> NDArray[Any]:
+    settings = (_plan(plan), resize, mean, std, dtype, threads or 0)
+    if isinstance(image, tuple):
+        windows = _core.ops.preprocess_nv12(*(_adjacent(plane) for plane in image), *settings)
+    else:
+        bgr = image.strides[2] == -1
+        image = image[..., ::-1] if bgr else _adjacent(image)
+        windows = _core.ops.preprocess(image, bgr, *settings)
+    return windows if dtype == "float32" else windows.view(bfloat16() if dtype == "bfloat16" else dtype)
 
 
 def pamr(
     scores: NDArray[Any], planes: NDArray[Any], *, steps: int, dilations: list[int], threads: int | None
 ) -> NDArray[np.float32]:
-    return _core.ops.pamr(float32(scores), float32(planes), steps, dilations, threads or 0)
+    settings = (steps, dilations, threads or 0)
+    if planes.dtype == np.uint8:
+        image = _adjacent(np.moveaxis(planes, 0, -1))
+        return _core.ops.pamr_image(float32(scores), image, *settings)
+    return _core.ops.pamr(float32(scores), float32(planes), *settings)
+
+
+def _adjacent(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """``array``, or a copy, whose last axis is of adjacent bytes."""
+    return array if array.strides[-1] == 1 else np.ascontiguousarray(array)

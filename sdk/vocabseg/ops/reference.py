@@ -17,6 +17,7 @@ from ..kernels.mask_pooling import reference as mask_pooling
 from ..kernels.pamr import reference as pamr_reference
 from ..kernels.patch_text_similarity import reference as similarity
 from ..kernels.preprocessing import reference as preprocessing
+from .exchange import bfloat16
 from .mask_forms import Masks
 
 
@@ -122,9 +123,17 @@ def _stack(masks: Masks) -> NDArray[Any]:
 
 
 def preprocess(
-    image: NDArray[np.uint8], plan: WindowPlan, *, threads: int | None, **settings: Any
+    image: NDArray[np.uint8] | tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    plan: WindowPlan,
+    *,
+    dtype: str,
+    threads: int | None,
+    **settings: Any,
 ) -> NDArray[Any]:
-    return preprocessing.preprocess(image, plan, **settings).astype(np.float32)
+    if isinstance(image, tuple):
+        image = preprocessing.nv12_to_rgb(*image)
+    windows = preprocessing.preprocess(image, plan, **settings).astype(np.float32)
+    return windows.astype(bfloat16() if dtype == "bfloat16" else dtype)
 
 
 def pamr(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError
-from .arrays import FloatArray, floats, image_array
-from .exchange import Given
+from .arrays import FLOATS, FloatArray, floats, image_array
+from .exchange import Given, dtype_name
 from .registry import run
 
 
@@ -24,8 +24,11 @@ def pamr(
 ) -> FloatArray:
     """Score maps [Q, H, W] refined by the image they belong to (pixel-adaptive mask refinement).
 
-    ``image`` is uint8 [H, W, 3], or float planes [3, H, W] of any scale. Raises ``ShapeError`` where sizes
-    differ.
+    ``image`` is uint8 [H, W, 3], or float planes [3, H, W] of any scale. Each of the ``steps`` replaces a value
+    by its neighbours' average, weighted by how like theirs the pixel is; neighbours are the 8 at each of the
+    ``dilations``, in pixels. NaN and infinite scores spread, in their own map only, to the pixels that have
+    them as neighbours, step by step. Result is float32. Raises ``ShapeError`` where sizes differ.
+    Araslanov and Roth, CVPR 2020, section 3.2.
     """
     given = Given(scores, image)
     scores, image = given.arrays
@@ -39,10 +42,11 @@ def pamr(
     return given.back(run("pamr", impl, given.device, scores, planes, **settings))
 
 
-def _planes(image: Any) -> FloatArray:
-    image = np.asarray(image)
-    if image.dtype.kind != "f":
-        return np.moveaxis(image_array(image), -1, 0).astype(np.float32)
+def _planes(image: Any) -> Any:
+    """An image as planes [3, H, W] of its own type, without a copy."""
+    if dtype_name(image) not in FLOATS:
+        image = image_array(image)
+        return np.moveaxis(image, -1, 0) if isinstance(image, np.ndarray) else image.permute(2, 0, 1)
     planes = floats(image, "image planes", 3)
     if planes.shape[0] != 3:
         raise ShapeError(f"got float image planes {list(planes.shape)}, expected [3, H, W]")
