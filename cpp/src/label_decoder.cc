@@ -33,13 +33,17 @@ class Decoder {
     }
     const int64_t pixels = int64_t{input_.image.height} * input_.image.width;
     kernels::LabelVote vote(pixels, queries, options, scores != nullptr, pool_);
-    std::vector<float> map(static_cast<size_t>(pixels));
-    for (int query = 0; query < queries; ++query) {
+    const int group = std::min(queries, static_cast<int>(kernels::Pamr::kGroup));
+    std::vector<float> maps(static_cast<size_t>(group * pixels));
+    for (int first = 0; first < queries; first += group) {
       check_();
-      kernels::upsample_scores(input_.scores, queries, query, input_.plan.rows, input_.plan.cols,
-                               map.data(), pool_);
-      refiner_->refine(map.data(), 1, pamr_->steps);
-      vote.add(query, map.data());
+      const int count = std::min(group, queries - first);
+      for (int i = 0; i < count; ++i) {
+        kernels::upsample_scores(input_.scores, queries, first + i, input_.plan.rows,
+                                 input_.plan.cols, maps.data() + i * pixels, pool_);
+      }
+      refiner_->refine(maps.data(), count, pamr_->steps);
+      for (int i = 0; i < count; ++i) vote.add(first + i, maps.data() + i * pixels);
     }
     vote.finish(labels, scores);
   }
