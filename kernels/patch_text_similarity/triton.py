@@ -58,7 +58,7 @@ def _similarity(
             squares += tl.sum(f.to(tl.float32) * f.to(tl.float32), 1)
         total = tl.dot(t, tl.trans(f), total, input_precision="ieee")
     if NORMALIZE:
-        total = total / tl.where(squares == 0, 1.0, tl.sqrt(squares))[None, :]
+        total *= (1.0 / tl.where(squares == 0, 1.0, tl.sqrt(squares)))[None, :]
     out = scores + (b * q + q_index[:, None]) * n + n_index[None, :]
     tl.store(out, total, mask=(q_index[:, None] < q) & (n_index[None, :] < n))
 
@@ -73,8 +73,7 @@ def _power_of_two_above(largest):
 def _blocks(arch: int, dtype: str) -> Block:
     if dtype == "fp32":
         return Block({"BLOCK_Q": 32, "BLOCK_N": 64, "BLOCK_D": 32}, num_warps=8, num_stages=2)
-    stages = 3 if arch in (80, 90, 100, 110) else 2
-    return Block({"BLOCK_Q": 64, "BLOCK_N": 64, "BLOCK_D": 64}, num_warps=4, num_stages=stages)
+    return Block({"BLOCK_Q": 64, "BLOCK_N": 64, "BLOCK_D": 64}, num_warps=4, num_stages=3)
 
 
 SIMILARITY = Kernel(
