@@ -16,9 +16,21 @@ FEATURES, TEXT = np.ones((2, 3), np.float32), np.ones((1, 3), np.float32)
 @pytest.mark.parametrize("name", registry.FOLDERS)
 def test_every_op_has_a_core_and_a_reference(name) -> None:
     found = {item.id.partition("/")[2]: item for item in ops.implementations(name)}
-    assert set(found) == {"cpu", "reference"}
-    assert all(item.available and item.reason for item in found.values())
+    assert set(found) == {"triton", "cpu", "reference"}
+    assert all(item.reason for item in found.values())
+    assert [key for key, item in found.items() if item.available] == ["cpu", "reference"]
     assert hasattr(ops, name)
+
+
+@pytest.mark.parametrize("name", registry.FOLDERS)
+def test_auto_takes_triton_for_arrays_on_a_gpu(name) -> None:
+    pytest.importorskip("triton")
+    assert ops.choose(name, device="cuda:0").id == f"{registry.FOLDERS[name]}/triton"
+
+
+def test_triton_refuses_arrays_on_the_cpu() -> None:
+    with pytest.raises(BackendUnavailable, match="CUDA device"):
+        ops.patch_text_similarity(FEATURES, TEXT, impl="triton")
 
 
 @pytest.mark.parametrize("impl", ["reference", "patch_text_similarity/reference"])
@@ -44,12 +56,16 @@ def test_auto_never_falls_back_to_the_reference(monkeypatch) -> None:
     with pytest.raises(BackendUnavailable, match="absent"):
         ops.patch_text_similarity(FEATURES, TEXT)
     found = ops.implementations("patch_text_similarity")
-    assert [item.available for item in found] == [False, True]
+    assert [item.available for item in found] == [False, False, True]
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = (
-        "import sys, vocabseg.ops; print({'torch', 'triton', 'cv2', 'scipy', 'tensorrt'} & set(sys.modules))"
-    )
+    code = """
+import sys
+from vocabseg import ops
+ops.choose("mask_pool")
+ops.implementations("mask_pool")
+print({"torch", "triton", "cv2", "scipy", "tensorrt"} & set(sys.modules))
+"""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

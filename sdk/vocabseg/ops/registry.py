@@ -25,7 +25,9 @@ FOLDERS = {
 }
 # Implementation -> the module whose functions are named like the ops; "auto" takes the first that can run.
 # Its check(device) says why it can run on arrays of a device ("cpu", "cuda:0"), or raises BackendUnavailable.
-MODULES = {"cpu": ".cpu", "reference": ".reference"}
+MODULES = {"triton": ".triton", "cpu": ".cpu", "reference": ".reference"}
+# "auto" takes these for arrays on a GPU, and the others for arrays on the CPU.
+ON_GPU = {"triton"}
 # The specification: float64 at full resolution, for tests. Only on request.
 ON_REQUEST = {"reference"}
 
@@ -83,7 +85,7 @@ def _choose(op: str, impl: str, device: str) -> tuple[Implementation, Callable[.
     if impl != "auto" and name not in MODULES:
         known = ", ".join(f"{folder}/{name}" for name in MODULES)
         raise BackendUnavailable(f"{op} has no implementation {impl!r}; it has {known}")
-    names = [name for name in MODULES if name not in ON_REQUEST] if impl == "auto" else [name]
+    names = _automatic(device) if impl == "auto" else [name]
     reasons = []
     for name in names:
         description, function = _describe(op, name, device)
@@ -91,6 +93,11 @@ def _choose(op: str, impl: str, device: str) -> tuple[Implementation, Callable[.
             return description, function
         reasons.append(f"{description.id}: {description.reason}")
     raise BackendUnavailable(f"no implementation of {op} can run here: {'; '.join(reasons)}")
+
+
+def _automatic(device: str) -> list[str]:
+    on_gpu = device != "cpu"
+    return [name for name in MODULES if name not in ON_REQUEST and (name in ON_GPU) == on_gpu]
 
 
 def _describe(op: str, name: str, device: str) -> tuple[Implementation, Callable[..., Any] | None]:

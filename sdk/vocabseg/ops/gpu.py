@@ -1,0 +1,58 @@
+"""The ops as Triton kernels compute them, for any way of launching those: compiled just in time or ahead of time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..kernels.common.triton_kernel import Launch
+from ..kernels.common.window_plan import WindowPlan
+from ..kernels.label_decoding import triton as label_decoding
+from ..kernels.patch_text_similarity import triton as similarity
+from .exchange import dtype_name
+
+
+class GpuOps:
+    """One method per op, with the registry's signatures.
+
+    Arrays are torch CUDA tensors, and so are results. The interpreter's tests pass NumPy arrays and get NumPy arrays.
+    """
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+
+    def patch_text_similarity(self, features: Any, text: Any, *, normalize: bool, threads: int | None) -> Any:
+        scores = similarity.patch_text_similarity(
+            _tensor(features), _tensor(text), normalize=normalize, launch=self._launch
+        )
+        return _like(features, scores)
+
+    def decode_labels(
+        self, scores: Any, plan: WindowPlan, size: tuple[int, int], *, threads: int | None, **settings: Any
+    ) -> tuple[Any, Any]:
+        labels, best = label_decoding.decode_labels(
+            _tensor(scores), plan, size, **settings, launch=self._launch
+        )
+        return _like(scores, labels), _like(scores, best)
+
+    def upsample_scores(
+        self, scores: Any, plan: WindowPlan, size: tuple[int, int], *, threads: int | None
+    ) -> Any:
+        return _like(scores, label_decoding.upsample_scores(_tensor(scores), plan, size, launch=self._launch))
+
+
+def _tensor(array: Any) -> torch.Tensor:
+    """A tensor that shares memory with a NumPy array, where its strides allow it; a tensor as it is."""
+    if isinstance(array, torch.Tensor):
+        return array
+    array = np.require(array, requirements=["C", "W"])
+    if dtype_name(array) == "bfloat16":
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def _like(given: Any, result: torch.Tensor | None) -> Any:
+    """A NumPy array where one was given."""
+    return result if result is None or isinstance(given, torch.Tensor) else result.numpy()
