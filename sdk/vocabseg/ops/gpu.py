@@ -10,6 +10,7 @@ import torch
 from ..kernels.common.triton_kernel import Launch
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.label_decoding import triton as label_decoding
+from ..kernels.mask_pooling import triton as mask_pooling
 from ..kernels.patch_text_similarity import triton as similarity
 from .exchange import dtype_name
 
@@ -41,6 +42,23 @@ class GpuOps:
         self, scores: Any, plan: WindowPlan, size: tuple[int, int], *, threads: int | None
     ) -> Any:
         return _like(scores, label_decoding.upsample_scores(_tensor(scores), plan, size, launch=self._launch))
+
+    def mask_pool(
+        self,
+        features: Any,
+        form: str,
+        masks: Any,
+        count: int,
+        size: tuple[int, int],
+        plan: WindowPlan,
+        *,
+        threads: int | None,
+    ) -> tuple[Any, Any]:
+        masks = masks if form == "rle" else _tensor(masks)
+        pooled, area = mask_pooling.mask_pool(
+            _tensor(features), form, masks, count, size, plan, launch=self._launch
+        )
+        return _like(features, pooled), _like(features, area)
 
 
 def _tensor(array: Any) -> torch.Tensor:
