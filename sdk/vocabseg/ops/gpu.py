@@ -11,6 +11,7 @@ from ..kernels.common.triton_kernel import Launch
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.label_decoding import triton as label_decoding
 from ..kernels.mask_pooling import triton as mask_pooling
+from ..kernels.pamr import triton as pixel_adaptive
 from ..kernels.patch_text_similarity import triton as similarity
 from .exchange import dtype_name
 
@@ -59,6 +60,12 @@ class GpuOps:
             _tensor(features), form, masks, count, size, plan, launch=self._launch
         )
         return _like(features, pooled), _like(features, area)
+
+    def pamr(self, scores: Any, planes: Any, *, steps: int, dilations: list[int], threads: int | None) -> Any:
+        refined = pixel_adaptive.pamr(
+            _tensor(scores), _tensor(planes), steps=steps, dilations=dilations, launch=self._launch
+        )
+        return _like(scores, refined)
 
 
 def _tensor(array: Any) -> torch.Tensor:
