@@ -119,12 +119,11 @@ def _step(
     valid = (query[:, None] < q) & inside[None, :]
     base = query[:, None] * pixels
     total = tl.zeros((BLOCK_Q, BLOCK_P), tl.float32)
-    line = affinities + pixel
+    plane = tl.cast(pixels, tl.int64)
     for k in range(dilations_count):
         dilation = tl.load(dilations + k)
         for i in range(8):
-            weight = tl.load(line, mask=inside, other=0.0)
-            line += pixels
+            weight = tl.load(affinities + (8 * k + i) * plane + pixel, mask=inside, other=0.0)
             at = _neighbour(pixel, h, w, dilation, i + (i >= 4))
             total += weight[None, :] * tl.load(maps + base + at[None, :], mask=valid, other=0.0)
     tl.store(refined + base + pixel[None, :], total, mask=valid)

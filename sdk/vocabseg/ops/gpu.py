@@ -13,6 +13,7 @@ from ..kernels.label_decoding import triton as label_decoding
 from ..kernels.mask_pooling import triton as mask_pooling
 from ..kernels.pamr import triton as pixel_adaptive
 from ..kernels.patch_text_similarity import triton as similarity
+from ..kernels.preprocessing import triton as preprocessing
 from .exchange import dtype_name
 
 
@@ -66,6 +67,10 @@ class GpuOps:
             _tensor(scores), _tensor(planes), steps=steps, dilations=dilations, launch=self._launch
         )
         return _like(scores, refined)
+
+    def preprocess(self, image: Any, plan: WindowPlan, *, threads: int | None, **settings: Any) -> Any:
+        windows = preprocessing.preprocess(_tensor(image), plan, **settings, launch=self._launch)
+        return _like(image, windows)
 
 
 def _tensor(array: Any) -> torch.Tensor:
