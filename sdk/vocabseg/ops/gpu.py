@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..errors import ShapeError
 from ..kernels.common.triton_kernel import Launch
 from ..kernels.common.window_plan import WindowPlan
+from ..kernels.correlative_attention import triton as attention
 from ..kernels.label_decoding import triton as label_decoding
 from ..kernels.mask_pooling import triton as mask_pooling
 from ..kernels.pamr import triton as pixel_adaptive
@@ -71,6 +74,18 @@ class GpuOps:
     def preprocess(self, image: Any, plan: WindowPlan, *, threads: int | None, **settings: Any) -> Any:
         windows = preprocessing.preprocess(_tensor(image), plan, **settings, launch=self._launch)
         return _like(image, windows)
+
+    def correlative_attention(
+        self, q: Any, k: Any, v: Any, terms: Sequence[str], *, bias: Any, threads: int | None, **settings: Any
+    ) -> Any:
+        if q.shape[3] > attention.LARGEST_HEAD_DIM:
+            raise ShapeError(
+                f"got heads of width {q.shape[3]}, expected at most {attention.LARGEST_HEAD_DIM}"
+            )
+        tensors = (_tensor(array) for array in (q, k, v))
+        bias = None if bias is None else _tensor(bias)
+        result = attention.correlative_attention(*tensors, terms, bias=bias, **settings, launch=self._launch)
+        return _like(q, result.to(_tensor(q).dtype))
 
 
 def _tensor(array: Any) -> torch.Tensor:
