@@ -157,8 +157,10 @@ def _block(arch: int, dtype: str, head_dim: int) -> Block:
     warps = 4 if width <= 64 else 8
     if dtype == "fp32":
         rows = 16
+    elif arch in (100, 110):  # the rows of one matrix instruction
+        rows, warps = 128, 8
     else:
-        rows = 64 if arch in (90, 100, 110) else 32  # what a matrix instruction of these takes
+        rows = 64 if arch == 90 else 32
     return Block({"BLOCK_M": rows, "BLOCK_N": 32, "BLOCK_D": width}, num_warps=warps, num_stages=2)
 
 

@@ -1,0 +1,47 @@
+"""Runs the ops' tests, and those in interpreted/, with the kernels in Triton's interpreter.
+
+In processes of their own: the interpreter must be chosen before Triton is imported, and nothing else may run in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra: test")
+pytest.importorskip("triton", reason="needs the extra: triton")
+
+HERE = Path(__file__).parent
+OPS = HERE.parent / "ops"
+
+
+def run_interpreted(*arguments: str) -> int:
+    """The number of tests that passed; none may fail or be skipped."""
+    paths = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "guard", "-p", "no:cacheprovider", *arguments]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+    summary = result.stdout.strip().splitlines()[-1]
+    assert "skipped" not in summary, summary
+    found = re.search(r"(\d+) passed", summary)
+    assert found, summary
+    return int(found[1])
+
+
+def test_kernels_of_their_own() -> None:
+    assert run_interpreted(str(HERE / "interpreted")) > 0
+
+
+@pytest.mark.parametrize(
+    "name, least",
+    [("similarity", 30), ("decoding", 40), ("mask_pooling", 40), ("pamr", 20), ("preprocessing", 50)],
+)
+def test_ops(name, least) -> None:
+    """The same tests as every other implementation. Threads mean nothing to a GPU."""
+    assert run_interpreted(str(OPS / f"test_{name}.py"), "-k", "triton and not thread_count") >= least
