@@ -23,8 +23,10 @@ from triton.runtime.interpreter import (
     GridExecutor,
     InterpretedFunction,
     InterpreterBuilder,
+    InterpreterOptions,
     TensorHandle,
     _patch_lang,
+    interpreter_builder,
 )
 
 
@@ -48,6 +50,8 @@ def guarded() -> Iterator[None]:
         (InterpreterBuilder, "create_masked_store", _checked("writes", arrays)),
         (InterpreterBuilder, "create_dot", _exact_dot()),
         (InterpreterBuilder, "cast_impl", _rounding_cast()),
+        # Sizes in tests are far from overflow; to check every integer sum for it takes half of the time.
+        (interpreter_builder, "options", InterpreterOptions(sanitize_overflow=False)),
         (InterpretedFunction, "__call__", _call_device_function()),
     ]
     with ExitStack() as stack:

@@ -17,7 +17,6 @@ pytest.importorskip("torch", reason="needs the extra: test")
 pytest.importorskip("triton", reason="needs the extra: triton")
 
 HERE = Path(__file__).parent
-OPS = HERE.parent / "ops"
 
 
 def run_interpreted(*arguments: str) -> int:
@@ -38,10 +37,6 @@ def test_kernels_of_their_own() -> None:
     assert run_interpreted(str(HERE / "interpreted")) > 0
 
 
-@pytest.mark.parametrize(
-    "name, least",
-    [("similarity", 30), ("decoding", 40), ("mask_pooling", 40), ("pamr", 20), ("preprocessing", 50)],
-)
-def test_ops(name, least) -> None:
+def test_ops() -> None:
     """The same tests as every other implementation. Threads mean nothing to a GPU."""
-    assert run_interpreted(str(OPS / f"test_{name}.py"), "-k", "triton and not thread_count") >= least
+    assert run_interpreted(str(HERE.parent / "ops"), "-k", "/triton and not thread_count") > 200
