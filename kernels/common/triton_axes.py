@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .upsample import resize_axis
+from .upsample import Interpolation, resize_axis
 from .window_plan import WindowPlan
 
 Matrix = NDArray[np.float64]
@@ -21,26 +21,33 @@ _NOISE = 1e-9
 
 
 @lru_cache(maxsize=8)
-def axis_matrices(plan: WindowPlan, size: tuple[int, int]) -> tuple[Matrix, Matrix]:
+def axis_matrices(
+    plan: WindowPlan, size: tuple[int, int], interpolation: Interpolation = "bilinear"
+) -> tuple[Matrix, Matrix]:
     """Weights [output length, windows along the axis * grid] of rows and of columns."""
-    rows = _axis(plan.net_h, plan.window_h, plan.padded_h, plan.pad_top, plan.ys, plan.grid_h)
-    cols = _axis(plan.net_w, plan.window_w, plan.padded_w, plan.pad_left, plan.xs, plan.grid_w)
-    return _resized(rows, size[0]), _resized(cols, size[1])
+    rows = (plan.net_h, plan.window_h, plan.padded_h, plan.pad_top, plan.ys, plan.grid_h)
+    cols = (plan.net_w, plan.window_w, plan.padded_w, plan.pad_left, plan.xs, plan.grid_w)
+    return _axis(*rows, size[0], interpolation), _axis(*cols, size[1], interpolation)
 
 
-def _axis(net: int, window: int, padded: int, pad: int, starts: tuple[int, ...], grid: int) -> Matrix:
-    """Pixels of the resized frame as sums of patches: the mean over the windows that cover them."""
-    placed = resize_axis(np.eye(grid), padded, 0)[pad : pad + window]
+def _axis(
+    net: int,
+    window: int,
+    padded: int,
+    pad: int,
+    starts: tuple[int, ...],
+    grid: int,
+    length: int,
+    interpolation: Interpolation,
+) -> Matrix:
+    """Output pixels as sums of patches; pixels of the resized frame are the mean over the windows on them."""
+    placed = resize_axis(np.eye(grid), padded, 0, interpolation)[pad : pad + window]
     weights = np.zeros((net, len(starts) * grid))
     covering = np.zeros((net, 1))
     for i, start in enumerate(starts):
         weights[start : start + window, i * grid : (i + 1) * grid] = placed
         covering[start : start + window] += 1
-    return weights / covering
-
-
-def _resized(weights: Matrix, length: int) -> Matrix:
-    resized = resize_axis(weights, length, 0)
+    resized = resize_axis(weights / covering, length, 0, interpolation)
     return np.where(resized < _NOISE, 0.0, resized)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 import triton
@@ -78,8 +79,10 @@ def _attention(
     BLOCK_N: tl.constexpr,
     BLOCK_D: tl.constexpr,
 ):
-    b, head = (tl.program_id(1) // heads).to(tl.int64), (tl.program_id(1) % heads).to(tl.int64)
-    row = tl.program_id(0) * BLOCK_M + tl.arange(0, BLOCK_M)
+    row_blocks = tl.cdiv(n, BLOCK_M)
+    sequence = (tl.program_id(0) // row_blocks).to(tl.int64)
+    b, head = sequence // heads, sequence % heads
+    row = (tl.program_id(0) % row_blocks) * BLOCK_M + tl.arange(0, BLOCK_M)
     d = tl.arange(0, BLOCK_D)
     start = b * batch_stride + head * head_stride
     row_at = start + row[:, None].to(tl.int64) * token_stride + d[None, :]
@@ -148,7 +151,7 @@ def _attention(
         result += _normalised(vv_total, vv_out)
     if QK:
         result += _normalised(qk_total, qk_out)
-    out_at = (tl.program_id(1).to(tl.int64) * n + row[:, None]) * HEAD_DIM + d[None, :]
+    out_at = (sequence * n + row[:, None]) * HEAD_DIM + d[None, :]
     tl.store(attention + out_at, (result * share).to(attention.dtype.element_ty), mask=row_in)
 
 
@@ -197,7 +200,7 @@ def _kernel(head_dim: int) -> Kernel:
         | {"scale": "fp32", "share": "fp32", "grid_w": "i32", "class_tokens": "i32", "gaussian": "fp32"},
         dtypes=("fp32", "fp16", "bf16") if head_dim == 64 else ("fp16",),
         variants=tuple(variants),
-        grid=((Factor("n", "BLOCK_M"),), (Factor("batch"), Factor("heads"))),
+        grid=((Factor("batch"), Factor("heads"), Factor("n", "BLOCK_M")),),
         blocks=lambda arch, dtype: _block(arch, dtype, head_dim),
         divisible=("batch_stride", "head_stride", "token_stride"),
         uses_dot=True,
@@ -222,14 +225,14 @@ def correlative_attention(
 ) -> torch.Tensor:
     """Sum or mean over terms of softmax(scale * a bᵀ + bias) v, in q's dtype."""
     dtype = q.dtype if q.dtype in DTYPES else torch.float32
-    q, k, v = _alike(q, k, v, dtype=dtype)
+    q, k, v = _alike((q, k, v), dtype)
     batch, heads, n, head_dim = q.shape
     attention = torch.empty((batch, heads, n, head_dim), dtype=dtype, device=q.device)
     added = aligned(attention.new_zeros(1, dtype=torch.float32) if bias is None else bias.float())
     bias_strides = (0,) * 4 if bias is None else added.expand(batch, heads, n, n).stride()
     std, (_, grid_w) = gaussian or (1.0, (1, 1))
     class_tokens = n - gaussian[1][0] * grid_w if gaussian else 0
-    arguments = {"q": q, "k": k, "v": v, "bias": added, "attention": attention}
+    arguments: dict[str, Any] = {"q": q, "k": k, "v": v, "bias": added, "attention": attention}
     arguments |= {"batch": batch, "heads": heads, "n": n}
     arguments |= dict(zip(("batch_stride", "head_stride", "token_stride"), q.stride()[:3], strict=True))
     arguments |= dict(zip(("bias_batch", "bias_head", "bias_row", "bias_col"), bias_strides, strict=True))
@@ -240,9 +243,9 @@ def correlative_attention(
     return attention
 
 
-def _alike(*tensors: torch.Tensor, dtype: torch.dtype) -> list[torch.Tensor]:
+def _alike(given: Sequence[torch.Tensor], dtype: torch.dtype) -> list[torch.Tensor]:
     """The tensors with one set of strides, the last of which is 1: as they are where they have it, else copies."""
-    tensors = [tensor.to(dtype) for tensor in tensors]
+    tensors = [tensor.to(dtype) for tensor in given]
     strides = tensors[0].stride()
     fit = strides[3] == 1 and all(t.stride() == strides and t.data_ptr() % 16 == 0 for t in tensors)
-    return list(tensors) if fit else [aligned(tensor) for tensor in tensors]
+    return tensors if fit else [aligned(tensor) for tensor in tensors]

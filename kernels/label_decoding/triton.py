@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from ..common.triton_axes import axis_matrices, taps, upload
 from ..common.triton_kernel import DTYPES, Block, Factor, Kernel, Launch, aligned, launch_metadata
+from ..common.upsample import Interpolation
 from ..common.window_plan import WindowPlan
+from .triton_vote import vote_regions
 
 
 def _work(a: dict[str, int]) -> tuple[int, int]:
@@ -233,67 +235,105 @@ def decode_labels(
     plan: WindowPlan,
     size: tuple[int, int],
     *,
+    interpolation: Interpolation,
+    regions: torch.Tensor | None,
+    return_scores: bool,
+    launch: Launch,
+    **settings: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Labels [H, W] and, if asked, the best class's probability, of scores [W, Q, gh, gw].
+
+    ``settings`` are those of ``_decoded``.
+    """
+    weights = _weights(plan, size, scores.shape[1], interpolation, scores.device)
+    labels, best = _decoded(scores, weights, size, **settings, wanted=return_scores, launch=launch)
+    if regions is not None:
+        labels, best = vote_regions(labels, best, regions, settings["classes"], settings["unlabeled"])
+    return labels, best if return_scores else None
+
+
+def decode_points(scores: torch.Tensor, *, launch: Launch, **settings: Any) -> tuple[torch.Tensor, ...]:
+    """The same decision for scores [Q, N] of points that lie on no grid: labels and probabilities [N]."""
+    points = scores.shape[1]
+    weights: dict[str, Any] = {"row_offset": upload(np.zeros((1, 1), np.int64), scores.device)}
+    weights |= {"row_weight": upload(np.ones((1, 1), np.float32), scores.device)}
+    weights |= {"col_offset": upload(np.arange(points)[None], scores.device)}
+    weights |= {"col_weight": upload(np.ones((1, points), np.float32), scores.device)}
+    weights |= {"row_taps": 1, "col_taps": 1, "windows": 1, "patches": points}
+    labels, best = _decoded(scores, weights, (1, points), **settings, wanted=True, launch=launch)
+    return labels[0], best[0]
+
+
+def _decoded(
+    scores: torch.Tensor,
+    weights: dict[str, Any],
+    size: tuple[int, int],
+    *,
     query_to_class: NDArray[np.integer],
     classes: int,
     class_enabled: NDArray[np.bool_] | None,
     logit_scale: float,
     threshold: float,
     unlabeled: int,
-    return_scores: bool,
+    wanted: bool,
     launch: Launch,
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Labels [H, W] and, if asked, the best class's probability, of scores [W, Q, gh, gw]."""
-    scores, arguments = _arguments(scores, plan, size)
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Labels and probabilities; the latter are written if they are wanted or a threshold needs them."""
+    scores = aligned(scores if scores.dtype in DTYPES else scores.float())
     order, label_of, enabled = _order(query_to_class, class_enabled)
     label_type = torch.uint8 if classes <= 255 and unlabeled <= 255 else torch.uint16
     labels = scores.new_empty(size, dtype=label_type)
-    wanted = return_scores or threshold > 0
+    wanted = wanted or threshold > 0
     probabilities = scores.new_empty(size if wanted else 1, dtype=torch.float32)
-    arguments |= {
+    arguments = weights | {
+        "scores": scores,
         "order": upload(order, scores.device),
         "label_of": upload(label_of, scores.device),
         "labels": labels,
         "probabilities": probabilities,
+        "q": len(order),
         "enabled": enabled,
+        "pixels": size[0] * size[1],
+        "h": size[0],
+        "w": size[1],
         "unlabeled": unlabeled,
         "logit_scale": float(logit_scale),
         "threshold": float(threshold),
     }
     launch(DECODE[label_type], DTYPES[scores.dtype], {"PROBABILITY": int(wanted)}, arguments)
-    return labels, probabilities if return_scores else None
+    return labels, probabilities
 
 
 def upsample_scores(
-    scores: torch.Tensor, plan: WindowPlan, size: tuple[int, int], *, launch: Launch
+    scores: torch.Tensor,
+    plan: WindowPlan,
+    size: tuple[int, int],
+    *,
+    interpolation: Interpolation,
+    launch: Launch,
 ) -> torch.Tensor:
     """Scores [Q, H, W] at full resolution of [W, Q, gh, gw]."""
-    scores, arguments = _arguments(scores, plan, size)
-    maps = scores.new_empty((scores.shape[1], *size), dtype=torch.float32)
-    launch(UPSAMPLE, DTYPES[scores.dtype], {}, arguments | {"maps": maps})
+    scores = aligned(scores if scores.dtype in DTYPES else scores.float())
+    q = scores.shape[1]
+    maps = scores.new_empty((q, *size), dtype=torch.float32)
+    arguments = _weights(plan, size, q, interpolation, scores.device) | {"scores": scores, "maps": maps}
+    sizes = {"q": q, "pixels": size[0] * size[1], "h": size[0], "w": size[1]}
+    launch(UPSAMPLE, DTYPES[scores.dtype], {}, arguments | sizes)
     return maps
 
 
-def _arguments(
-    scores: torch.Tensor, plan: WindowPlan, size: tuple[int, int]
-) -> tuple[torch.Tensor, dict[str, Any]]:
-    """The scores as the kernels read them, and the arguments that both kernels take."""
-    scores = aligned(scores if scores.dtype in DTYPES else scores.float())
-    sizes = {
-        "q": scores.shape[1],
-        "windows": plan.windows,
-        "patches": plan.grid_h * plan.grid_w,
-        "pixels": size[0] * size[1],
-        "h": size[0],
-        "w": size[1],
-    }
-    return scores, {"scores": scores} | sizes | _weights(plan, size, sizes["q"], scores.device)
-
-
 @lru_cache(maxsize=8)
-def _weights(plan: WindowPlan, size: tuple[int, int], queries: int, device: torch.device) -> dict[str, Any]:
+def _weights(
+    plan: WindowPlan,
+    size: tuple[int, int],
+    queries: int,
+    interpolation: Interpolation,
+    device: torch.device,
+) -> dict[str, Any]:
     """Weights of both axes; an index is where its patch lies in scores [W, Q, gh, gw], seen from query 0."""
-    rows, cols = (taps(matrix) for matrix in axis_matrices(plan, size))
-    window = queries * plan.grid_h * plan.grid_w
+    rows, cols = (taps(matrix) for matrix in axis_matrices(plan, size, interpolation))
+    patches = plan.grid_h * plan.grid_w
+    window = queries * patches
     row_offset = rows[0] // plan.grid_h * len(plan.xs) * window + rows[0] % plan.grid_h * plan.grid_w
     col_offset = cols[0] // plan.grid_w * window + cols[0] % plan.grid_w
     return {
@@ -303,6 +343,8 @@ def _weights(plan: WindowPlan, size: tuple[int, int], queries: int, device: torc
         "col_weight": upload(cols[1].T, device),
         "row_taps": rows[0].shape[1],
         "col_taps": cols[0].shape[1],
+        "windows": plan.windows,
+        "patches": patches,
     }
 
 

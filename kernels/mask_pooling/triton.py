@@ -51,15 +51,21 @@ def _expand(
     tl.store(masks + m * pixels + pixel, (low % 2).to(tl.uint8), mask=pixel < pixels)
 
 
+# Forms of masks that the kernel reads.
+BYTES, LABELS, SOFT = 0, 1, 2
+
+
 def _push_rows_work(a: dict[str, int]) -> tuple[int, int]:
-    pixels = a["h"] * a["w"] * (1 if a.get("LABELS") else a["masks_count"])
+    pixels = a["h"] * a["w"] * (1 if a["FORM"] == LABELS else a["masks_count"])
     sums = a["masks_count"] * a["patches"] * a["w"]
-    return 4 * a["masks_count"] * a["h"] * a["w"], pixels * (4 if a.get("LABELS") else 1) + 4 * sums
+    read = pixels * (1 if a["FORM"] == BYTES else 4) + 4 * a["WEIGHTED"] * a["h"] * a["w"]
+    return 4 * a["masks_count"] * a["h"] * a["w"], read + 4 * sums
 
 
 @triton.jit(launch_metadata=launch_metadata(_push_rows_work))
 def _push_rows(
-    masks,  # [masks_count, h, w] uint8, or the label map [h, w] int32
+    masks,  # BYTES: [masks_count, h, w] uint8; LABELS: [h, w] int32; SOFT: [masks_count, h, w] float32
+    pixel_weights,  # [h, w] or [masks_count, h, w] float32; read if WEIGHTED
     first,  # [patches]: first row that each patch reaches
     weights,  # [patches, span]: weights from that row on
     owner,  # [h]: the patch that counts a row's pixels
@@ -70,7 +76,9 @@ def _push_rows(
     h,
     w,
     span,
-    LABELS: tl.constexpr,
+    weights_stride,  # from one mask's pixel weights to the next: 0 or h * w
+    FORM: tl.constexpr,
+    WEIGHTED: tl.constexpr,
     BLOCK_M: tl.constexpr,
     BLOCK_X: tl.constexpr,
 ):
@@ -86,12 +94,18 @@ def _push_rows(
     count = tl.zeros((BLOCK_M, BLOCK_X), tl.int32)
     for i in range(tl.minimum(span, h - start)):
         y = start + i
-        if LABELS:
-            ids = tl.load(masks + y.to(tl.int64) * w + x, mask=x < w, other=-1)
-            member = ids == m
+        at = y.to(tl.int64) * w + x
+        value = 1.0
+        if FORM == 1:  # LABELS
+            member = tl.load(masks + at, mask=x < w, other=-1) == m
+        elif FORM == 2:  # SOFT
+            value = tl.load(masks + m * h * w + at, mask=inside, other=0.0)
+            member = value > 0
         else:
-            member = tl.load(masks + (m * h + y) * w + x, mask=inside, other=0) != 0
-        total += tl.where(member, tl.load(weights + patch * span + i), 0.0)
+            member = tl.load(masks + m * h * w + at, mask=inside, other=0) != 0
+        if WEIGHTED:
+            value = tl.load(pixel_weights + m * weights_stride + at, mask=inside, other=0.0)
+        total += tl.where(member, value * tl.load(weights + patch * span + i), 0.0)
         count += (member & (tl.load(owner + y) == patch)).to(tl.int32)
     tl.store(sums + (m * patches + patch) * w + x, total, mask=inside)
     m = tl.program_id(1).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
@@ -143,7 +157,7 @@ def _pool_work(a: dict[str, int]) -> tuple[int, int]:
 def _pool(
     weights,  # [masks_count, cells] float32
     features,  # [cells, d]
-    area,  # [masks_count] int64
+    sizes,  # [masks_count] float32: the pixels of each mask, or the sum of their weights
     pooled,  # [masks_count, d] float32
     masks_count,
     cells,
@@ -152,7 +166,7 @@ def _pool(
     BLOCK_D: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ):
-    """Weights times features, divided by the area. A cell of weight zero has no influence, finite or not."""
+    """Weights times features, divided by the masks' sizes. A cell of weight zero has no influence, finite or not."""
     m = tl.program_id(0).to(tl.int64) * BLOCK_M + tl.arange(0, BLOCK_M)
     column = tl.program_id(1) * BLOCK_D + tl.arange(0, BLOCK_D)
     total = tl.zeros((BLOCK_M, BLOCK_D), tl.float32)
@@ -176,8 +190,8 @@ def _pool(
                     spoils, poison = value == float("-inf"), float("-inf")
                 hits = tl.dot(present, spoils.to(tl.float16))
                 total += tl.where(hits > 0, poison, 0.0)
-    pixels = tl.load(area + m, mask=m < masks_count, other=0).to(tl.float32)
-    total = total / tl.maximum(pixels, 1.0)[:, None]
+    size = tl.load(sizes + m, mask=m < masks_count, other=0.0)
+    total = total / tl.where(size == 0, 1.0, size)[:, None]
     inside = (m[:, None] < masks_count) & (column[None, :] < d)
     tl.store(pooled + m[:, None] * d + column[None, :], total, mask=inside)
 
@@ -201,15 +215,17 @@ EXPAND = Kernel(
 ROW_BLOCK = 128
 
 
-def _push_rows_kernel(masks: str, labels: int, block_m: int) -> Kernel:
+def _push_rows_kernel(masks: str, form: int, block_m: int) -> Kernel:
     return Kernel(
         name=f"mask_push_rows_{masks}",
         function=_push_rows,
-        signature={"masks": f"*{masks}", "first": "*i32", "weights": "*fp32", "owner": "*i32"}
-        | {"sums": "*fp32", "counts": "*i32"}
-        | dict.fromkeys(("masks_count", "patches", "h", "w", "span"), "i32"),
+        signature={"masks": f"*{masks}", "pixel_weights": "*fp32"}
+        | {"first": "*i32", "weights": "*fp32", "owner": "*i32", "sums": "*fp32", "counts": "*i32"}
+        | dict.fromkeys(("masks_count", "patches", "h", "w", "span", "weights_stride"), "i32"),
         dtypes=("fp32",),
-        variants=({"LABELS": labels},),
+        variants=tuple(
+            {"FORM": form, "WEIGHTED": weighted} for weighted in ((0,) if form == SOFT else (0, 1))
+        ),
         grid=((Factor("patches"), Factor("w", "BLOCK_X")), (Factor("masks_count", "BLOCK_M"),)),
         blocks=lambda arch, dtype: Block(
             {"BLOCK_M": block_m, "BLOCK_X": ROW_BLOCK}, num_warps=4, num_stages=1
@@ -220,7 +236,11 @@ def _push_rows_kernel(masks: str, labels: int, block_m: int) -> Kernel:
     )
 
 
-PUSH_ROWS = {"bool": _push_rows_kernel("u8", 0, 8), "labels": _push_rows_kernel("i32", 1, 16)}
+PUSH_ROWS = (
+    _push_rows_kernel("u8", BYTES, 8),
+    _push_rows_kernel("i32", LABELS, 16),
+    _push_rows_kernel("fp32", SOFT, 8),
+)
 PUSH_COLS = Kernel(
     name="mask_push_cols",
     function=_push_cols,
@@ -238,7 +258,7 @@ PUSH_COLS = Kernel(
 POOL = Kernel(
     name="mask_pool",
     function=_pool,
-    signature={"weights": "*fp32", "features": "*T", "area": "*i64", "pooled": "*fp32"}
+    signature={"weights": "*fp32", "features": "*T", "sizes": "*fp32", "pooled": "*fp32"}
     | dict.fromkeys(("masks_count", "cells", "d"), "i32"),
     dtypes=("fp32", "fp16", "bf16"),
     variants=({},),
@@ -250,7 +270,7 @@ POOL = Kernel(
     uses_dot=False,  # float32 throughout, so no tensor cores
     work=_pool_work,
 )
-KERNELS = (EXPAND, *PUSH_ROWS.values(), PUSH_COLS, POOL)
+KERNELS = (EXPAND, *PUSH_ROWS, PUSH_COLS, POOL)
 
 
 def mask_pool(
@@ -259,53 +279,73 @@ def mask_pool(
     masks: Any,
     count: int,
     size: tuple[int, int],
+    weights: torch.Tensor | None,
     plan: WindowPlan,
     *,
     launch: Launch,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean [M, D] over masks of the up-sampled features [W, N, D], and each mask's pixels, int64 [M].
 
-    ``masks`` are, by ``form``, a tensor "bool" [M, H, W], a tensor "labels" int32 [H, W], or a list of arrays "rle".
+    ``masks`` are, by ``form``, tensors: "bool" [M, H, W], "packed" uint8 [M, H, ceil(W / 8)], "soft" float32 [M, H, W],
+    "labels" int32 [H, W]; or a list of arrays of run lengths, "rle". ``weights`` float32 [H, W] or [M, H, W].
     """
     features = aligned(features if features.dtype in DTYPES else features.float())
-    weights, area = _mask_weights(form, masks, count, size, plan, features.device, launch)
+    rows, cols = _axes(plan, size, features.device)
+    if form == "rle":  # codes run column by column
+        masks, size, rows, cols = expand_codes(masks, size, features.device, launch), size[::-1], cols, rows
+        weights = None if weights is None else weights.transpose(-1, -2)
+    elif form == "packed":
+        masks = unpacked(masks, size[1])
+    cells, area = _push_down(masks, count, size, weights, rows, cols, launch)
+    soft = weights is not None or form == "soft"
+    sizes = cells.double().sum(1).float() if soft else area.float()
     width = features.shape[2]
     pooled = features.new_empty((count, width), dtype=torch.float32)
-    arguments = {"weights": weights, "features": features, "area": area, "pooled": pooled}
-    sizes = {"masks_count": count, "cells": weights.shape[1], "d": width}
-    launch(POOL, DTYPES[features.dtype], {}, arguments | sizes)
+    arguments: dict[str, Any] = {"weights": cells, "features": features, "sizes": sizes, "pooled": pooled}
+    arguments |= {"masks_count": count, "cells": cells.shape[1], "d": width}
+    launch(POOL, DTYPES[features.dtype], {}, arguments)
     return pooled, area
 
 
-def _mask_weights(
-    form: str,
-    masks: Any,
+def _push_down(
+    masks: torch.Tensor,
     count: int,
     size: tuple[int, int],
-    plan: WindowPlan,
-    device: torch.device,
+    weights: torch.Tensor | None,
+    rows: _Axis,
+    cols: _Axis,
     launch: Launch,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """How many of each mask's pixels each patch stands for [M, patches of all windows], and the pixels [M]."""
-    rows, cols = _axes(plan, size, device)
-    if form == "rle":  # which are column by column
-        masks, size, rows, cols = _expand_codes(masks, size, device, launch), size[::-1], cols, rows
-    masks = aligned(masks.view(torch.uint8) if masks.dtype == torch.bool else masks)
-    kernel = PUSH_ROWS["labels" if form == "labels" else "bool"]
+    """How much of each mask each patch stands for [M, patches of all windows], and the pixels [M]."""
     h, w = size
-    sums = masks.new_empty((count, rows.patches, w), dtype=torch.float32)
-    blocks = -(-w // ROW_BLOCK)
-    counts = masks.new_empty((count, rows.patches, blocks), dtype=torch.int32)
-    arguments = {"masks": masks, "first": rows.first, "weights": rows.weights, "owner": rows.owner}
+    form = LABELS if masks.ndim == 2 else SOFT if masks.dtype == torch.float32 else BYTES
+    masks = aligned(masks.view(torch.uint8) if masks.dtype == torch.bool else masks)
+    sums = torch.empty((count, rows.patches, w), dtype=torch.float32, device=masks.device)
+    counts = sums.new_empty((count, rows.patches, -(-w // ROW_BLOCK)), dtype=torch.int32)
+    arguments: dict[str, Any] = {
+        "masks": masks,
+        "first": rows.first,
+        "weights": rows.weights,
+        "owner": rows.owner,
+    }
+    arguments |= {"pixel_weights": sums if weights is None else aligned(weights)}
+    arguments |= {"weights_stride": 0 if weights is None or weights.ndim == 2 else h * w}
     arguments |= {"sums": sums, "counts": counts, "masks_count": count, "patches": rows.patches}
-    launch(kernel, "fp32", kernel.variants[0], arguments | {"h": h, "w": w, "span": rows.span})
+    variant = {"FORM": form, "WEIGHTED": int(weights is not None)}
+    launch(PUSH_ROWS[form], "fp32", variant, arguments | {"h": h, "w": w, "span": rows.span})
 
-    out = sums.new_empty((count, rows.patches * cols.patches))
-    arguments = {"sums": sums, "first": cols.first, "weights": cols.weights, "out": out}
+    cells = sums.new_empty((count, rows.patches * cols.patches))
+    arguments = {"sums": sums, "first": cols.first, "weights": cols.weights, "out": cells}
     arguments |= {"row_at": rows.at, "patch_at": cols.at, "lines": count * rows.patches}
     arguments |= {"rows": rows.patches, "patches": cols.patches, "w": w, "span": cols.span}
     launch(PUSH_COLS, "fp32", {}, arguments)
-    return out, counts.sum((1, 2))
+    return cells, counts.sum((1, 2))
+
+
+def unpacked(bits: torch.Tensor, width: int) -> torch.Tensor:
+    """Masks uint8 [M, H, width] of bits, the first pixel in the highest bit of a byte."""
+    places = torch.arange(7, -1, -1, dtype=torch.uint8, device=bits.device)
+    return ((bits[..., None] >> places) & 1).flatten(-2)[..., :width]
 
 
 @dataclass(frozen=True)
@@ -341,14 +381,14 @@ def _upload_axis(matrix: Matrix, at: NDArray[np.int64], device: torch.device) ->
     return _Axis(*(upload(array, device) for array in (*spans(matrix), owner, at.astype(np.int32))))
 
 
-def _expand_codes(
+def expand_codes(
     codes: Sequence[NDArray[np.integer]], size: tuple[int, int], device: torch.device, launch: Launch
 ) -> torch.Tensor:
     """Masks uint8 [M, W, H] of run-length codes."""
     ends = [np.cumsum(code, dtype=np.int64).astype(np.int32) for code in codes]
     runs = [len(code) for code in codes]
     masks = torch.empty((len(codes), size[1], size[0]), dtype=torch.uint8, device=device)
-    arguments = {
+    arguments: dict[str, Any] = {
         "run_ends": upload(np.concatenate(ends), device),
         "first_run": upload(np.cumsum([0, *runs], dtype=np.int32), device),
         "masks": masks,

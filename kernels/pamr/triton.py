@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import triton
@@ -167,7 +169,7 @@ def pamr(
         return maps.clone()
     q, h, w = maps.shape
     planes = aligned(planes.float())
-    shared = {"dilations": upload(np.asarray(dilations, np.int32), maps.device)}
+    shared: dict[str, Any] = {"dilations": upload(np.asarray(dilations, np.int32), maps.device)}
     shared |= {"affinities": maps.new_empty((8 * len(dilations), h, w))}
     shared |= {"dilations_count": len(dilations), "pixels": h * w, "h": h, "w": w}
     launch(AFFINITIES, "fp32", {}, shared | {"planes": planes})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,6 +115,38 @@ def _filter(
     tl.store(filtered + at, rounded.to(tl.uint8), mask=inside)
 
 
+def _nv12_work(a: dict[str, int]) -> tuple[int, int]:
+    return 10 * a["pixels"], 9 * a["pixels"] // 2
+
+
+@triton.jit(launch_metadata=launch_metadata(_nv12_work))
+def _nv12(
+    luma,  # uint8 [h, w]
+    chroma,  # uint8 [h / 2, w]: u and v in turn
+    image,  # uint8 [h, w, 3]
+    pixels,
+    w,
+    BLOCK_P: tl.constexpr,
+):
+    """OpenCV's COLOR_YUV2RGB_NV12: BT.601 limited range, weights in 2^-20."""
+    pixel = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
+    inside = pixel < pixels
+    pair = chroma + pixel // w // 2 * w + pixel % w // 2 * 2
+    y = tl.maximum(tl.load(luma + pixel, mask=inside, other=0).to(tl.int32) - 16, 0) * 1220542 + (1 << 19)
+    u = tl.load(pair, mask=inside, other=0).to(tl.int32) - 128
+    v = tl.load(pair + 1, mask=inside, other=0).to(tl.int32) - 128
+    target = image + pixel.to(tl.int64) * 3
+    for channel in tl.static_range(3):
+        if channel == 0:
+            value = y + 1673527 * v
+        elif channel == 1:
+            value = y - 852492 * v - 409993 * u
+        else:
+            value = y + 2116026 * u
+        value = tl.minimum(tl.maximum(value >> 20, 0), 255)
+        tl.store(target + channel, value.to(tl.uint8), mask=inside)
+
+
 WINDOWS = Kernel(
     name="preprocess_windows",
     function=_windows,
@@ -143,28 +176,42 @@ FILTER = Kernel(
     uses_dot=False,
     work=_filter_work,
 )
-KERNELS = (WINDOWS, FILTER)
+NV12 = Kernel(
+    name="preprocess_nv12",
+    function=_nv12,
+    signature={"luma": "*u8", "chroma": "*u8", "image": "*u8", "pixels": "i32", "w": "i32"},
+    dtypes=("fp32",),
+    variants=({},),
+    grid=((Factor("pixels", "BLOCK_P"),),),
+    blocks=lambda arch, dtype: Block({"BLOCK_P": 512}, num_warps=4, num_stages=1),
+    divisible=(),
+    uses_dot=False,
+    work=_nv12_work,
+)
+KERNELS = (WINDOWS, FILTER, NV12)
 
 
 def preprocess(
-    image: torch.Tensor,
+    frame: tuple[torch.Tensor, ...],
     plan: WindowPlan,
     *,
     resize: str,
     mean: NDArray[np.float32],
     std: NDArray[np.float32],
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype,
     launch: Launch,
 ) -> torch.Tensor:
-    """Normalised windows [W, 3, padded_h, padded_w] of an image uint8 [H, W, 3]."""
+    """Normalised windows [W, 3, padded_h, padded_w] of an image uint8 [H, W, 3], or of NV12's two planes."""
+    image = frame[0] if len(frame) == 1 else _rgb(frame[0], frame[1], launch)
     device = image.device
     if resize == "bicubic":
         image = _bicubic(image, (plan.net_h, plan.net_w), launch)
     row_taps, col_taps, ys, xs = _tables(plan, device)
+    image = image if image.data_ptr() % 16 == 0 else image.clone()
     levels = np.arange(256, dtype=np.float32)
     out = torch.empty((plan.windows, 3, plan.padded_h, plan.padded_w), dtype=dtype, device=device)
-    arguments = {
-        "image": image if image.data_ptr() % 16 == 0 else image.clone(),
+    arguments: dict[str, Any] = {
+        "image": image,
         "row_taps": row_taps,
         "col_taps": col_taps,
         "ys": ys,
@@ -183,11 +230,23 @@ def preprocess(
         "pad_top": plan.pad_top,
         "pad_left": plan.pad_left,
     }
-    strides = dict(
-        zip(("row_stride", "pixel_stride", "channel_stride"), arguments["image"].stride(), strict=True)
-    )
+    strides = dict(zip(("row_stride", "pixel_stride", "channel_stride"), image.stride(), strict=True))
     launch(WINDOWS, DTYPES[dtype], {"BILINEAR": int(resize == "bilinear")}, arguments | strides)
     return out
+
+
+def _rgb(luma: torch.Tensor, chroma: torch.Tensor, launch: Launch) -> torch.Tensor:
+    h, w = luma.shape
+    image = luma.new_empty((h, w, 3))
+    arguments: dict[str, Any] = {
+        "luma": aligned(luma),
+        "chroma": aligned(chroma),
+        "image": image,
+        "pixels": h * w,
+        "w": w,
+    }
+    launch(NV12, "fp32", {}, arguments)
+    return image
 
 
 @lru_cache(maxsize=8)
@@ -213,7 +272,12 @@ def _filter_axis(image: torch.Tensor, axis: int, length: int, launch: Launch) ->
     size, shape[axis] = shape[axis], length
     filtered = image.new_empty(shape)
     first, weights = _filters(size, length, image.device)
-    arguments = {"source": aligned(image), "first": first, "weights": weights, "filtered": filtered}
+    arguments: dict[str, Any] = {
+        "source": aligned(image),
+        "first": first,
+        "weights": weights,
+        "filtered": filtered,
+    }
     sizes = {"values": filtered.numel(), "size": size, "length": length, "taps": len(weights)}
     sizes |= {"inner": 3 * shape[1] if axis == 0 else 3}
     launch(FILTER, "fp32", {}, arguments | sizes)

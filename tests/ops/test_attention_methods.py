@@ -64,13 +64,14 @@ def test_proxyclip(op) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_other_dtypes(op, dtype) -> None:
+@pytest.mark.parametrize("dtype, atol", [(torch.float16, 3e-3), (torch.bfloat16, 2e-2)])
+def test_other_dtypes(op, dtype, atol) -> None:
+    """On a GPU the weights are rounded to the same type before they meet the values, as flash attention does."""
     q, k, v = torch.randn(3, 2, 4, 50, 16).to(dtype)
     result = op(q, k, v)
     assert result.dtype == dtype
     expected = (correlation(q.float(), q.float()) + correlation(k.float(), k.float())) @ v.float()
-    torch.testing.assert_close(result, expected.to(dtype))
+    torch.testing.assert_close(result, expected.to(dtype), rtol=0, atol=atol)
 
 
 def test_auto_takes_the_core() -> None:

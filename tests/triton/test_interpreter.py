@@ -37,6 +37,10 @@ def test_kernels_of_their_own() -> None:
     assert run_interpreted(str(HERE / "interpreted")) > 0
 
 
+# Threads mean nothing to a GPU; long sequences take the interpreter minutes.
+LEFT_OUT = "thread_count or (test_attention and (shape4 or shape5 or grid5 or grid6))"
+
+
 def test_ops() -> None:
-    """The same tests as every other implementation. Threads mean nothing to a GPU."""
-    assert run_interpreted(str(HERE.parent / "ops"), "-k", "/triton and not thread_count") > 200
+    """The same tests as every other implementation."""
+    assert run_interpreted(str(HERE.parent / "ops"), "-k", f"/triton and not ({LEFT_OUT})") > 400

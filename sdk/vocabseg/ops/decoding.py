@@ -179,9 +179,9 @@ def _check_settings(classes: int, logit_scale: float, threshold: float, unlabele
         raise ShapeError(f"threshold must lie between 0 and 1, got {threshold}")
 
 
-def _large_enough(
-    labels: NDArray[np.integer], classes: int, unlabeled: int, area_threshold: float
-) -> NDArray[np.bool_]:
+def _large_enough(labels: Any, classes: int, unlabeled: int, area_threshold: float) -> NDArray[np.bool_]:
+    if not isinstance(labels, np.ndarray):
+        labels = labels.cpu().numpy()
     pixels = np.bincount(labels.ravel(), minlength=classes)[:classes].astype(float)
     background = np.arange(classes) == unlabeled
     pixels[background] = 0
