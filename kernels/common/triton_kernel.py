@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from triton.runtime import JITFunction
+
+from .optional_triton import JITFunction
 
 # torch dtypes and their names in signatures.
 DTYPES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
@@ -111,6 +112,15 @@ def aligned(tensor: torch.Tensor) -> torch.Tensor:
     """``tensor`` itself or a copy, contiguous and starting at a multiple of 16 bytes, as the kernels ask for."""
     tensor = tensor.contiguous()
     return tensor if tensor.data_ptr() % 16 == 0 else tensor.clone()
+
+
+def padded(tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor`` itself if its last dimension is a multiple of 16, else a copy with zeros appended.
+
+    Where kernels sum over that dimension, or columns are independent, nothing changes.
+    """
+    missing = -tensor.shape[-1] % 16
+    return torch.nn.functional.pad(tensor, (0, missing)) if missing else tensor
 
 
 def _arch(kernel: Kernel, device: torch.device) -> int:

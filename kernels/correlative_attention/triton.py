@@ -8,9 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 
+from ..common.optional_triton import tl, triton
 from ..common.triton_kernel import DTYPES, Block, Factor, Kernel, Launch, aligned, launch_metadata
 
 # Head widths of a cubin; others are compiled just in time, up to the largest.
@@ -160,8 +159,8 @@ def _block(arch: int, dtype: str, head_dim: int) -> Block:
     warps = 4 if width <= 64 else 8
     if dtype == "fp32":
         rows = 16
-    elif arch in (100, 110):  # the rows of one matrix instruction
-        rows, warps = 128, 8
+    elif arch in (100, 110):  # with four warps some variants spill, with 128 rows that of three terms
+        rows, warps = 64, 8
     else:
         rows = 64 if arch == 90 else 32
     return Block({"BLOCK_M": rows, "BLOCK_N": 32, "BLOCK_D": width}, num_warps=warps, num_stages=2)
@@ -234,7 +233,7 @@ def correlative_attention(
     class_tokens = n - gaussian[1][0] * grid_w if gaussian else 0
     arguments: dict[str, Any] = {"q": q, "k": k, "v": v, "bias": added, "attention": attention}
     arguments |= {"batch": batch, "heads": heads, "n": n}
-    arguments |= dict(zip(("batch_stride", "head_stride", "token_stride"), q.stride()[:3], strict=True))
+    arguments |= dict(zip(("batch_stride", "head_stride", "token_stride"), _strides(q), strict=True))
     arguments |= dict(zip(("bias_batch", "bias_head", "bias_row", "bias_col"), bias_strides, strict=True))
     arguments |= {"scale": scale * LOG2_E, "share": 1 / len(terms) if mean else 1.0}
     arguments |= {"grid_w": grid_w, "class_tokens": class_tokens, "gaussian": -LOG2_E / (2 * std * std)}
@@ -244,8 +243,18 @@ def correlative_attention(
 
 
 def _alike(given: Sequence[torch.Tensor], dtype: torch.dtype) -> list[torch.Tensor]:
-    """The tensors with one set of strides, the last of which is 1: as they are where they have it, else copies."""
+    """The tensors with one set of strides, the last of which is 1 and the others multiples of 16.
+
+    As they are where they have it, else copies.
+    """
     tensors = [tensor.to(dtype) for tensor in given]
-    strides = tensors[0].stride()
-    fit = strides[3] == 1 and all(t.stride() == strides and t.data_ptr() % 16 == 0 for t in tensors)
+    first = tensors[0]
+    fit = first.stride(3) == 1 and not any(stride % 16 for stride in _strides(first))
+    fit &= all(t.stride() == first.stride() and t.data_ptr() % 16 == 0 for t in tensors)
     return tensors if fit else [aligned(tensor) for tensor in tensors]
+
+
+def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
+    """Of all dimensions but the last; 0 where there is one entry, whose stride can be anything."""
+    sizes = zip(tensor.shape[:3], tensor.stride()[:3], strict=True)
+    return tuple(0 if size == 1 else stride for size, stride in sizes)

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import triton
-import triton.language as tl
 from numpy.typing import NDArray
 
+from ..common.optional_triton import tl, triton
 from ..common.triton_axes import axis_matrices, taps, upload
 from ..common.triton_kernel import DTYPES, Block, Factor, Kernel, Launch, aligned, launch_metadata
 from ..common.upsample import Interpolation

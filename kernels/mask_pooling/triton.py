@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import triton
-import triton.language as tl
 from numpy.typing import NDArray
 
+from ..common.optional_triton import tl, triton
 from ..common.triton_axes import Matrix, axis_matrices, spans, upload
-from ..common.triton_kernel import DTYPES, Block, Factor, Kernel, Launch, aligned, launch_metadata
+from ..common.triton_kernel import DTYPES, Block, Factor, Kernel, Launch, aligned, launch_metadata, padded
 from ..common.window_plan import WindowPlan
 
 
@@ -289,7 +288,8 @@ def mask_pool(
     ``masks`` are, by ``form``, tensors: "bool" [M, H, W], "packed" uint8 [M, H, ceil(W / 8)], "soft" float32 [M, H, W],
     "labels" int32 [H, W]; or a list of arrays of run lengths, "rle". ``weights`` float32 [H, W] or [M, H, W].
     """
-    features = aligned(features if features.dtype in DTYPES else features.float())
+    depth = features.shape[2]
+    features = aligned(padded(features if features.dtype in DTYPES else features.float()))
     rows, cols = _axes(plan, size, features.device)
     if form == "rle":  # codes run column by column
         masks, size, rows, cols = expand_codes(masks, size, features.device, launch), size[::-1], cols, rows
@@ -304,7 +304,7 @@ def mask_pool(
     arguments: dict[str, Any] = {"weights": cells, "features": features, "sizes": sizes, "pooled": pooled}
     arguments |= {"masks_count": count, "cells": cells.shape[1], "d": width}
     launch(POOL, DTYPES[features.dtype], {}, arguments)
-    return pooled, area
+    return pooled[:, :depth], area
 
 
 def _push_down(

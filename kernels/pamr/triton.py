@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import triton
-import triton.language as tl
 
+from ..common.optional_triton import tl, triton
 from ..common.triton_axes import upload
 from ..common.triton_kernel import Block, Factor, Kernel, Launch, aligned, launch_metadata
 

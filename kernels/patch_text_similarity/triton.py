@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import triton
-import triton.language as tl
 from numpy.typing import NDArray
 
+from ..common.optional_triton import tl, triton
 from ..common.triton_axes import upload
-from ..common.triton_kernel import DTYPES, Block, Factor, Kernel, Launch, aligned, launch_metadata
+from ..common.triton_kernel import DTYPES, Block, Factor, Kernel, Launch, aligned, launch_metadata, padded
 
 
 def _work(a: dict[str, int]) -> tuple[int, int]:
@@ -246,7 +245,7 @@ def _cosines(features: torch.Tensor, text: torch.Tensor, *, normalize: bool, lau
     """Cosines [B, Q, N], computed in the wider of the two dtypes."""
     dtype = torch.promote_types(features.dtype, text.dtype)
     dtype = dtype if dtype in DTYPES else torch.float32
-    features, text = aligned(features.to(dtype)), aligned(text.to(dtype))
+    features, text = aligned(padded(features.to(dtype))), aligned(padded(text.to(dtype)))
     (batch, n, d), q = features.shape, len(text)
     scores = features.new_empty((batch, q, n), dtype=torch.float32)
     arguments: dict[str, Any] = {
