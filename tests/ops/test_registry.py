@@ -16,7 +16,7 @@ FEATURES, TEXT = np.ones((2, 3), np.float32), np.ones((1, 3), np.float32)
 @pytest.mark.parametrize("name", registry.FOLDERS)
 def test_every_op_has_a_core_and_a_reference(name) -> None:
     found = {item.id.partition("/")[2]: item for item in ops.implementations(name)}
-    assert set(found) == {"triton", "cpu", "reference"}
+    assert set(found) == {"triton", "cubin", "cpu", "reference"}
     assert all(item.reason for item in found.values())
     assert [key for key, item in found.items() if item.available] == ["cpu", "reference"]
     assert hasattr(ops, name)
@@ -56,7 +56,7 @@ def test_auto_never_falls_back_to_the_reference(monkeypatch) -> None:
     with pytest.raises(BackendUnavailable, match="absent"):
         ops.patch_text_similarity(FEATURES, TEXT)
     found = ops.implementations("patch_text_similarity")
-    assert [item.available for item in found] == [False, False, True]
+    assert [item.available for item in found] == [False, False, False, True]
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -25,9 +25,9 @@ FOLDERS = {
 }
 # Implementation -> the module whose functions are named like the ops; "auto" takes the first that can run.
 # Its check(device) says why it can run on arrays of a device ("cpu", "cuda:0"), or raises BackendUnavailable.
-MODULES = {"triton": ".triton", "cpu": ".cpu", "reference": ".reference"}
+MODULES = {"triton": ".triton", "cubin": ".cubin", "cpu": ".cpu", "reference": ".reference"}
 # "auto" takes these for arrays on a GPU, and the others for arrays on the CPU.
-ON_GPU = {"triton"}
+ON_GPU = {"triton", "cubin"}
 # The specification: float64 at full resolution, for tests. Only on request.
 ON_REQUEST = {"reference"}
 
