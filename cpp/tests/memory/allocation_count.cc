@@ -13,9 +13,10 @@ std::atomic<int64_t> live{0}, peak_live{0};
 // A block's size lies before it.
 constexpr size_t kHeader = alignof(std::max_align_t);
 
+// Null if there is no memory.
 void* allocate(size_t size) {
   void* block = std::malloc(size + kHeader);
-  if (!block) throw std::bad_alloc();
+  if (!block) return nullptr;
   *static_cast<size_t*>(block) = size;
   const int64_t now = live += static_cast<int64_t>(size);
   int64_t peak = peak_live;
@@ -33,11 +34,20 @@ void release(void* pointer) {
 
 }  // namespace
 
-// The other forms call these, but for over-aligned types, which are not counted.
-void* operator new(size_t size) { return allocate(size); }
-void* operator new[](size_t size) { return allocate(size); }
+// All forms but those for over-aligned types, which are not counted. The ones that do not throw
+// would call the others, were it not that AddressSanitizer brings its own.
+void* operator new(size_t size) {
+  void* pointer = allocate(size);
+  if (!pointer) throw std::bad_alloc();
+  return pointer;
+}
+void* operator new[](size_t size) { return operator new(size); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return allocate(size); }
 void operator delete(void* pointer) noexcept { release(pointer); }
 void operator delete[](void* pointer) noexcept { release(pointer); }
+void operator delete(void* pointer, const std::nothrow_t&) noexcept { release(pointer); }
+void operator delete[](void* pointer, const std::nothrow_t&) noexcept { release(pointer); }
 void operator delete(void* pointer, size_t) noexcept { release(pointer); }
 void operator delete[](void* pointer, size_t) noexcept { release(pointer); }
 
