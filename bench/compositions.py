@@ -39,14 +39,14 @@ def decode_labels(
 
 def mask_pool(features: Tensor, masks: Tensor) -> Tensor:
     """[h, w, D], bool [M, H, W] -> [M, D], by one product over all pixels."""
-    pixels = resize(features.permute(2, 0, 1), masks.shape[1:])
-    weights = masks.float()
-    return torch.einsum("dhw,mhw->md", pixels, weights) / weights.sum((1, 2)).clamp(min=1)[:, None]
+    pixels = resize(features.permute(2, 0, 1).contiguous(), masks.shape[1:]).flatten(1)
+    weights = masks.float().flatten(1)
+    return weights @ pixels.T / weights.sum(1).clamp(min=1)[:, None]
 
 
 def segment_pool(features: Tensor, labels: Tensor, count: int) -> Tensor:
     """[h, w, D], int [H, W] -> [count, D], by adding every pixel's features to its segment."""
-    pixels = resize(features.permute(2, 0, 1), labels.shape).flatten(1).T
+    pixels = resize(features.permute(2, 0, 1).contiguous(), labels.shape).flatten(1).T
     ids = labels.flatten().long()
     sums = torch.zeros(count, features.shape[2]).index_add_(0, ids, pixels)
     return sums / torch.bincount(ids, minlength=count).clamp(min=1)[:, None]

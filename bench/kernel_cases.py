@@ -128,7 +128,7 @@ def mask_pooling() -> Iterator[Case]:
 
 
 def pool_masks(size, features: np.ndarray, masks: np.ndarray) -> Iterator[Case]:
-    codes = [{"size": list(size), "counts": rle.encode(mask).tolist()} for mask in masks]
+    codes = [{"size": list(size), "counts": rle.compress(rle.encode(mask))} for mask in masks]
     tensor, tensor_masks = torch.from_numpy(features), torch.from_numpy(masks)
     target = np.empty_like(masks)
 
@@ -139,7 +139,7 @@ def pool_masks(size, features: np.ndarray, masks: np.ndarray) -> Iterator[Case]:
     pixels = size[0] * size[1]
     common = {
         "peer": lambda: compositions.mask_pool(tensor, tensor_masks),
-        "peer_name": "PyTorch einsum",
+        "peer_name": "PyTorch product",
         "peer_bytes": (features.shape[2] + len(masks)) * pixels * 4,
     }
     where = f"{size[0]}x{size[1]} 100 masks"
@@ -173,7 +173,7 @@ def pool_segments(size, features: np.ndarray) -> Iterator[Case]:
 
     pixels = size[0] * size[1]
     peers = {
-        "PyTorch einsum": (lambda: compositions.mask_pool(tensor, one_hot), features.shape[2] + 300),
+        "PyTorch product": (lambda: compositions.mask_pool(tensor, one_hot), features.shape[2] + 300),
         "PyTorch index_add": (
             lambda: compositions.segment_pool(tensor, tensor_labels, 300),
             2 * features.shape[2],

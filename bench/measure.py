@@ -23,18 +23,24 @@ def summary(samples: Sequence[float]) -> dict[str, float]:
 def time_calls(work: Callable[[], object], *, budget: float, least: int, cold: bool = False) -> list[float]:
     """Seconds of single calls after one warm-up: at least ``least`` of them, then until ``budget`` is spent.
 
-    ``cold`` empties the caches before every call, outside the timed part.
+    Of work that takes longer than the whole budget, two calls are timed, the first included. ``cold`` empties the
+    caches before every call, outside the timed part.
     """
     flush = np.zeros(FLUSHED_BYTES // 8) if cold else None
-    work()
-    samples: list[float] = []
+    first = seconds(work)
+    samples = [first] if first > budget else []
+    least = 2 if first > budget else least
     while len(samples) < least or (sum(samples) < budget and len(samples) < 1000):
         if flush is not None:
             flush += 1
-        start = time.perf_counter()
-        work()
-        samples.append(time.perf_counter() - start)
+        samples.append(seconds(work))
     return samples
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def machine() -> dict[str, object]:

@@ -19,7 +19,7 @@ from vocabseg.cli import main
 from vocabseg.core import DEMO
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL
 )
@@ -64,7 +64,7 @@ def run(command: str) -> None:
     words = shlex.split(command.partition("  #")[0])
     if words[0] == "vocabseg":
         assert main(words[1:]) == 0, command
-    elif words[:3] == ["python", "-m", "bench.latency"]:
+    elif words[:3] in (["python", "-m", "bench.latency"], ["python", "-m", "bench.kernels"]):
         subprocess.run([sys.executable, *words[1:]], check=True, env=environment(), capture_output=True)
     elif words[:2] == ["python", "-m"]:
         subprocess.run([sys.executable, *words[1:]], check=True, capture_output=True)

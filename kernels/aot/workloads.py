@@ -11,6 +11,7 @@ import torch
 
 from ...ops.arrays import plan_of_grid
 from ...ops.gpu import GpuOps
+from ...ops.mask_forms import Masks
 from ..common.triton_kernel import Kernel
 from ..common.window_plan import make_plan
 
@@ -52,7 +53,9 @@ def _zeros(*shape: int, dtype: torch.dtype = torch.float16) -> torch.Tensor:
 
 def _similarity(ops: GpuOps) -> Any:
     features, text = _zeros(1, GRID[0] * GRID[1], WIDTH), _zeros(QUERIES, WIDTH)
-    return ops.patch_text_similarity(features, text, normalize=True, threads=None)
+    return ops.patch_text_similarity(
+        features, text, normalize=True, query_to_class=None, classes=0, threads=None
+    )
 
 
 def _decoding(ops: GpuOps, return_scores: bool) -> Any:
@@ -67,13 +70,15 @@ def _decoding(ops: GpuOps, return_scores: bool) -> Any:
         threshold=0.0,
         unlabeled=255,
         return_scores=return_scores,
+        interpolation="bilinear",
+        regions=None,
         threads=None,
     )
 
 
 def _pooling(ops: GpuOps, form: str, masks: torch.Tensor, count: int) -> Any:
     features, plan = _zeros(1, GRID[0] * GRID[1], WIDTH), plan_of_grid(GRID, SIZE)
-    return ops.mask_pool(features, form, masks, count, SIZE, plan, threads=None)
+    return ops.mask_pool(features, Masks(form, masks, count, SIZE, None), plan, threads=None)
 
 
 def _bool_masks(ops: GpuOps) -> Any:
@@ -93,7 +98,7 @@ def _preprocess(ops: GpuOps) -> Any:
     """A frame to SCLIP's windows: short side 336, windows of 224 pixels every 112."""
     plan = make_plan((1080, 1920), net=(336, 597), crop=(224, 224), stride=(112, 112), grid=(14, 14))
     image, ones = _zeros(1080, 1920, 3, dtype=torch.uint8), np.ones(3, np.float32)
-    return ops.preprocess(image, plan, resize="bilinear", mean=ones, std=ones, threads=None)
+    return ops.preprocess(image, plan, resize="bilinear", mean=ones, std=ones, dtype="float32", threads=None)
 
 
 def _attention(ops: GpuOps, terms: tuple[str, ...]) -> Any:
