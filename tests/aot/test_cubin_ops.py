@@ -18,6 +18,7 @@ from vocabseg.kernels.aot.workloads import WORKLOADS
 from vocabseg.kernels.patch_text_similarity.triton import SIMILARITY
 from vocabseg.ops import cubin, registry
 from vocabseg.ops.gpu import GpuOps
+from vocabseg.ops.mask_forms import Masks
 
 FAKE_DRIVER = Path(__file__).resolve().parents[2] / "cpp" / "tests" / "cuda" / "fake_cuda.cc"
 STREAM = 7
@@ -98,7 +99,9 @@ def test_which_devices_run_a_cubin(arch, exact, device, runs) -> None:
 
 def test_launch_reaches_the_driver(driver) -> None:
     features, text = torch.ones(1, 70, 32, dtype=torch.float16), torch.ones(5, 32, dtype=torch.float16)
-    scores = cubin.patch_text_similarity(features, text, normalize=True, threads=None)
+    scores = cubin.patch_text_similarity(
+        features, text, normalize=True, query_to_class=None, classes=0, threads=None
+    )
     line = driver.fake_cuda_launches().decode("latin-1").strip()
     _, symbol, grid, block, _, stream, parameters = line.rsplit(" ", 6)
     assert (symbol, grid, block, stream) == ("_similarity", "2,1,1", "128,1,1", str(STREAM))
@@ -109,16 +112,15 @@ def test_launch_reaches_the_driver(driver) -> None:
 
 def test_widths_that_are_no_multiple_of_16(driver) -> None:
     features, text = torch.ones(1, 3, 20), torch.ones(2, 20)
-    scores = cubin.patch_text_similarity(features, text, normalize=False, threads=None)
+    scores = cubin.patch_text_similarity(
+        features, text, normalize=False, query_to_class=None, classes=0, threads=None
+    )
     parameters = bytes.fromhex(driver.fake_cuda_launches().decode("latin-1").split()[-1])
     assert struct.unpack_from("<iiii", parameters, 24) == (1, 3, 2, 32)
     assert scores.shape == (1, 2, 3)
     pooled, area = cubin.mask_pool(
         torch.ones(1, 4, 20),
-        "bool",
-        torch.ones(2, 8, 8, dtype=torch.bool),
-        2,
-        (8, 8),
+        Masks("bool", torch.ones(2, 8, 8, dtype=torch.bool), 2, (8, 8)),
         ops.WindowPlan(8, 8, 8, 8, 8, 8, 8, 8, 0, 0, (0,), (0,), 2, 2),
         threads=None,
     )

@@ -41,6 +41,15 @@ def test_kernels_of_their_own() -> None:
 LEFT_OUT = "thread_count or (test_attention and (shape4 or shape5 or grid5 or grid6))"
 
 
+def test_similarity() -> None:
+    """One op's tests, for every run; the others take the interpreter minutes."""
+    assert (
+        run_interpreted(str(HERE.parent / "ops" / "test_similarity.py"), "-k", "/triton and not thread_count")
+        > 20
+    )
+
+
+@pytest.mark.slow
 def test_ops() -> None:
-    """The same tests as every other implementation."""
+    """The same tests as every other implementation: more than ten minutes on two cores."""
     assert run_interpreted(str(HERE.parent / "ops"), "-k", f"/triton and not ({LEFT_OUT})") > 400
