@@ -12,6 +12,7 @@ threads (None: all); results are the same bits for any number.
 """
 
 from ..kernels.common.window_plan import WindowPlan
+from .clustering import cluster_maps, dbscan
 from .decoding import decode_labels, upsample_scores
 from .mask_forms import PackedMasks
 from .pooling import mask_classification, mask_pool
@@ -25,6 +26,8 @@ __all__ = [
     "PackedMasks",
     "WindowPlan",
     "choose",
+    "cluster_maps",
+    "dbscan",
     "decode_labels",
     "implementations",
     "mask_classification",

@@ -135,3 +135,20 @@ def pamr(
     scores: NDArray[Any], planes: NDArray[Any], *, steps: int, dilations: list[int], threads: int | None
 ) -> NDArray[np.float32]:
     return _core.ops.pamr(float32(scores), float32(planes), steps, dilations, threads or 0)
+
+
+def dbscan(rows: NDArray[Any], eps: float, min_samples: int, *, threads: int | None) -> NDArray[np.int32]:
+    return _core.ops.dbscan(float32(rows), eps, min_samples, threads or 0)
+
+
+def cluster_maps(
+    affinity: NDArray[Any],
+    labels: NDArray[np.int32],
+    clusters: int,
+    grid: tuple[int, int],
+    *,
+    factor: int,
+    median: int,
+    threads: int | None,
+) -> NDArray[np.float32]:
+    return _core.ops.cluster_maps(float32(affinity), labels, clusters, *grid, factor, median, threads or 0)

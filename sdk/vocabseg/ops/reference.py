@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import rle
 from ..errors import BackendUnavailable, MaskError
+from ..kernels.clustering import reference as clustering
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.label_decoding import reference as label_decoding
 from ..kernels.mask_pooling import reference as mask_pooling
@@ -101,3 +102,21 @@ def pamr(
 ) -> NDArray[np.float32]:
     image = np.moveaxis(planes, 0, -1)
     return pamr_reference.pamr(scores, image, steps=steps, dilations=dilations).astype(np.float32)
+
+
+def dbscan(rows: NDArray[Any], eps: float, min_samples: int, *, threads: int | None) -> NDArray[np.int32]:
+    with np.errstate(over="ignore"):
+        rows = rows.astype(np.float32)
+    return clustering.dbscan(rows, eps, min_samples).astype(np.int32)
+
+
+def cluster_maps(
+    affinity: NDArray[Any],
+    labels: NDArray[np.int32],
+    clusters: int,
+    grid: tuple[int, int],
+    *,
+    threads: int | None,
+    **settings: Any,
+) -> NDArray[np.float32]:
+    return clustering.cluster_maps(affinity, labels, clusters, grid, **settings).astype(np.float32)
