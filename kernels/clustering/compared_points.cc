@@ -61,14 +61,14 @@ float largest_magnitude(const float* values, int64_t n) {
   return magnitude;
 }
 
-ComparedPoints::ComparedPoints(const std::vector<const float*>& points, int64_t d, double eps,
+ComparedPoints::ComparedPoints(const std::vector<const float*>& points, int64_t d, float limit,
                                ThreadPool& pool)
     : points(points),
       d(d),
-      limit(eps * eps),
+      limit(limit),
       scale(scale_of(points, d, pool)),
       mean(scaled_mean(points, d, scale, pool)),
-      half_limit(static_cast<float>(std::min(limit * scale * scale / 2, kLargestLimit))),
+      half_limit(static_cast<float>(std::min(this->limit * scale * scale / 2, kLargestLimit))),
       low((size() + kBlock - 1) / kBlock * kBlock, std::numeric_limits<float>::infinity()),
       high(low) {}
 

@@ -18,7 +18,7 @@ float largest_magnitude(const float* values, int64_t n);
 
 struct ComparedPoints {
   // For finite points of d coordinates. All but the norms, which need products.
-  ComparedPoints(const std::vector<const float*>& points, int64_t d, double eps, ThreadPool& pool);
+  ComparedPoints(const std::vector<const float*>& points, int64_t d, float limit, ThreadPool& pool);
 
   // Sets `low` and `high` from |a|^2 of the scaled points about the mean.
   void set_norms(const std::vector<float>& norms);
@@ -27,10 +27,10 @@ struct ComparedPoints {
 
   const std::vector<const float*>& points;
   int64_t d;
-  double limit;             // eps^2
+  double limit;             // of squared distances
   float scale;              // a power of two that makes coordinates at most 4
   std::vector<float> mean;  // scaled
-  float half_limit;         // eps^2 / 2, scaled
+  float half_limit;         // limit / 2, scaled
   // With a, b scaled and about the mean: near if a.b >= high_a + high_b - half_limit, not near if
   // a.b < low_a + low_b - half_limit, else too close to tell. Infinite from the last point to the
   // end of its block.

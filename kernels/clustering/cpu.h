@@ -14,9 +14,10 @@ namespace vocabseg::kernels {
 // within eps of core points belongs to the first of their clusters. Points with NaN or infinity are
 // noise and nobody's neighbour.
 //
-// Distances are decided as in float64 (neighbours.h). Throws ShapeError unless d, eps and
-// min_samples are positive.
-std::vector<int32_t> dbscan(const float* rows, int64_t n, int64_t d, double eps, int min_samples,
+// Near are points whose squared distance, in float64, is at most eps * eps in float32
+// (neighbours.h). Throws ShapeError unless d and min_samples are positive and eps is from 1e-18 to
+// 1e18.
+std::vector<int32_t> dbscan(const float* rows, int64_t n, int64_t d, float eps, int min_samples,
                             ThreadPool& pool);
 
 // Sizes of the maps: gh x gw patches, up-sampled by a whole factor, then filtered by the median of

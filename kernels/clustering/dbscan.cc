@@ -11,14 +11,17 @@
 namespace vocabseg::kernels {
 namespace {
 
-void check(int64_t n, int64_t d, double eps, int min_samples) {
+// Their squares are float32 numbers.
+constexpr float kSmallestEps = 1e-18f, kLargestEps = 1e18f;
+
+void check(int64_t n, int64_t d, float eps, int min_samples) {
   if (n < 0 || d < 1) {
     throw ShapeError("got points [" + std::to_string(n) + ", " + std::to_string(d) +
                      "], expected at least one coordinate");
   }
-  if (!(eps > 0) || !std::isfinite(eps) || min_samples < 1) {
+  if (!(eps >= kSmallestEps && eps <= kLargestEps) || min_samples < 1) {
     throw ShapeError("got eps " + std::to_string(eps) + " and min_samples " +
-                     std::to_string(min_samples) + ", expected positive finite numbers");
+                     std::to_string(min_samples) + ", expected 1e-18 to 1e18 and at least 1");
   }
 }
 
@@ -79,13 +82,13 @@ std::vector<int32_t> label_points(const BitMatrix& near, int64_t n, int min_samp
 
 }  // namespace
 
-std::vector<int32_t> dbscan(const float* rows, int64_t n, int64_t d, double eps, int min_samples,
+std::vector<int32_t> dbscan(const float* rows, int64_t n, int64_t d, float eps, int min_samples,
                             ThreadPool& pool) {
   check(n, d, eps, min_samples);
   const std::vector<int64_t> finite = finite_rows(rows, n, d, pool);
   std::vector<const float*> points;
   for (int64_t i : finite) points.push_back(rows + i * d);
-  const BitMatrix near = neighbours(points, d, eps, pool);
+  const BitMatrix near = neighbours(points, d, eps * eps, pool);
   const auto found = label_points(near, static_cast<int64_t>(points.size()), min_samples);
   std::vector<int32_t> labels(n, -1);
   for (size_t i = 0; i < finite.size(); ++i) labels[finite[i]] = found[i];

@@ -13,34 +13,17 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t kMedianLanes = HWY_LANES(float);
 
-void copy_row(const float* HWY_RESTRICT from, int64_t width, float* HWY_RESTRICT to) {
-  const hn::ScalableTag<float> d;
-  for (int64_t x = 0; x < width; x += kMedianLanes) {
-    hn::Store(hn::LoadU(d, from + x), d, to + x);
-  }
-}
-
-void exchange_rows(float* HWY_RESTRICT low, float* HWY_RESTRICT high, int64_t width) {
-  const hn::ScalableTag<float> d;
-  for (int64_t x = 0; x < width; x += kMedianLanes) {
-    const auto a = hn::Load(d, low + x), b = hn::Load(d, high + x);
-    hn::Store(hn::Min(a, b), d, low + x);
-    hn::Store(hn::Max(a, b), d, high + x);
-  }
-}
-
 void run_median(const MedianProgram& program, float* memory, float* out) {
-  for (const MedianProgram::Step& step : program.steps) {
-    float* rows = memory + step.first;
-    for (size_t r = 0; r < step.sources.size(); ++r) {
-      copy_row(memory + step.sources[r], program.padded_width, rows + r * program.stride);
-    }
-    for (const Exchange& exchange : step.exchanges) {
-      exchange_rows(rows + exchange.low * program.stride, rows + exchange.high * program.stride,
-                    program.padded_width);
+  const hn::ScalableTag<float> d;
+  for (const auto& [from, low, high] : program.exchanges) {
+    const float *a = memory + from[0], *b = memory + from[1];
+    float *smaller = memory + low, *larger = memory + high;
+    for (int64_t x = 0; x < program.padded_width; x += kMedianLanes) {
+      const auto u = hn::LoadU(d, a + x), v = hn::LoadU(d, b + x);
+      hn::Store(hn::Min(u, v), d, smaller + x);
+      hn::Store(hn::Max(u, v), d, larger + x);
     }
   }
-  const hn::ScalableTag<float> d;
   const auto median_at = [&](int64_t x) HWY_ATTR {
     auto median = hn::Set(d, std::numeric_limits<float>::infinity());
     for (const auto& [a, b] : program.maxima) {

@@ -20,11 +20,9 @@ class MedianProgram {
   // size: odd and positive; width: medians in a row.
   MedianProgram(int size, int64_t width);
 
-  // Copies rows to new rows and sorts these.
-  struct Step {
-    std::vector<int64_t> sources;
-    int64_t first;  // of the new rows
-    std::vector<Exchange> exchanges;
+  // Writes the smaller of the pixels of two rows to one row, the larger to another.
+  struct RowExchange {
+    int64_t from[2], low, high;
   };
 
   int size;
@@ -32,13 +30,13 @@ class MedianProgram {
   int64_t padded_width;  // pixels of a row: width + size - 1
   int64_t stride;        // from row to row, whole cache lines
   int64_t memory;        // floats
-  std::vector<Step> steps;
+  std::vector<RowExchange> exchanges;
   std::vector<std::pair<int64_t, int64_t>> maxima;  // the median is the smallest of these
 
  private:
   using List = std::vector<int64_t>;  // where the values of a window are, sorted
 
-  List sort(const List& sources, const SortingNetwork& network);
+  List sort(List values, const SortingNetwork& network);
   List merge(const List& a, const List& b);
   void select(const List& a, const List& b);
 };

@@ -42,12 +42,18 @@ MedianProgram::MedianProgram(int size, int64_t width)
   select(widest, rest);
 }
 
-MedianProgram::List MedianProgram::sort(const List& sources, const SortingNetwork& network) {
-  steps.push_back({sources, memory, network.exchanges});
-  List list;
-  for (int row : network.order) list.push_back(memory + row * stride);
-  memory += static_cast<int64_t>(sources.size()) * stride;
-  return list;
+// The values move to new rows, as the sources may be part of other windows.
+MedianProgram::List MedianProgram::sort(List values, const SortingNetwork& network) {
+  for (const auto& [low, high] : network.exchanges) {
+    const int64_t to_low = memory + low * stride, to_high = memory + high * stride;
+    exchanges.push_back({{values[low], values[high]}, to_low, to_high});
+    values[low] = to_low;
+    values[high] = to_high;
+  }
+  memory += static_cast<int64_t>(values.size()) * stride;
+  List sorted;
+  for (int place : network.order) sorted.push_back(values[place]);
+  return sorted;
 }
 
 MedianProgram::List MedianProgram::merge(const List& a, const List& b) {

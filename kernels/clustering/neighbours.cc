@@ -108,8 +108,10 @@ HWY_INLINE uint64_t near_bits(const ComparedPoints& all, int64_t i, int64_t j,
 // The products of two blocks, a chunk of coordinates at a time.
 class BlockProducts {
  public:
-  // products [kBlock, kBlock] of the points from i and those from j on; no more rows than points,
-  // zero columns beyond the last one.
+  BlockProducts() { std::fill_n(products_.get(), kBlock * kBlock, 0.f); }
+
+  // products [kBlock, kBlock] of the points from i and those from j on. Rows and columns beyond the
+  // last point hold any finite numbers.
   const float* multiply(const ComparedPoints& all, int64_t i, int64_t j) {
     const int64_t rows = std::min(kBlock, all.size() - i), cols = std::min(kBlock, all.size() - j);
     std::fill_n(cols_.get() + cols * kStride, (kBlock - cols) * kStride, 0.f);
@@ -121,7 +123,7 @@ class BlockProducts {
       for (int64_t c = 0; c < cols; ++c) {
         centre(all, j + c, first, depth, cols_.get() + c * kStride);
       }
-      for (int64_t c = 0; c < kBlock; c += kPanel) {
+      for (int64_t c = 0; c < cols; c += kPanel) {
         const int64_t width = std::min(kPanel, kBlock - c);
         transpose(cols_.get() + c * kStride, kStride, width, depth, panel_.get(), kPanel);
         multiply_panel(rows_.get(), kStride, rows, panel_.get(), kPanel, depth, width,
@@ -197,11 +199,11 @@ void mirror(int64_t first, int64_t second, int64_t n, BitMatrix& near) {
 
 }  // namespace
 
-BitMatrix neighbours(const std::vector<const float*>& points, int64_t d, double eps,
+BitMatrix neighbours(const std::vector<const float*>& points, int64_t d, float limit,
                      ThreadPool& pool) {
   BitMatrix near;
   if (points.empty()) return near;
-  ComparedPoints all(points, d, eps, pool);
+  ComparedPoints all(points, d, limit, pool);
   std::vector<float> norms(points.size());
   pool.parallel_for(all.size(), [&](int64_t begin, int64_t end) {
     HWY_DYNAMIC_DISPATCH(squared_norms)(all, begin, end, norms.data());

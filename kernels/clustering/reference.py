@@ -11,12 +11,16 @@ Array = NDArray[np.float64]
 
 
 def neighbours(rows: NDArray[np.floating], eps: float) -> NDArray[np.bool_]:
-    """Which points [N, D] are at most ``eps`` apart, [N, N]. A point with NaN or infinity is near to none."""
+    """Which points [N, D] are at most ``eps`` apart, [N, N]. A point with NaN or infinity is near to none.
+
+    Squared distances are float64, the square of ``eps`` is float32, as scikit-learn has it.
+    """
     rows = np.asarray(rows, np.float64)
+    limit = float(np.float32(eps) * np.float32(eps))
     near = np.zeros((len(rows), len(rows)), bool)
     finite = np.isfinite(rows).all(1)
     for i in np.flatnonzero(finite):
-        near[i, finite] = ((rows[finite] - rows[i]) ** 2).sum(1) <= eps * eps
+        near[i, finite] = ((rows[finite] - rows[i]) ** 2).sum(1) <= limit
     return near
 
 

@@ -10,7 +10,7 @@ namespace {
 using namespace kernels;  // NOLINT(google-build-using-namespace)
 using namespace arrays;   // NOLINT(google-build-using-namespace)
 
-py::array_t<int32_t> dbscan_rows(const Floats& rows, double eps, int min_samples, int threads) {
+py::array_t<int32_t> dbscan_rows(const Floats& rows, float eps, int min_samples, int threads) {
   expect_shape(rows, "rows", {-1, -1});
   const float* from = rows.data();
   const ssize_t n = rows.shape(0), d = rows.shape(1);

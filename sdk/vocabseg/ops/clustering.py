@@ -14,6 +14,8 @@ from .exchange import Given
 from .registry import run
 
 MAX_MEDIAN = 31
+# Their squares are float32 numbers.
+SMALLEST_EPS, LARGEST_EPS = 1e-18, 1e18
 
 
 def dbscan(
@@ -23,15 +25,16 @@ def dbscan(
 
     A core point has at least ``min_samples`` points within ``eps``, itself included. Core points within ``eps``
     of each other share a cluster; another point within ``eps`` of core points belongs to the first of their
-    clusters, and the rest is noise. The labels are scikit-learn's: rows are read as float32, distances are
-    those of float64.
+    clusters, and the rest is noise. The labels are those of scikit-learn for float32 rows of more than 15
+    columns: rows and ``eps`` are read as float32, and so is the square of ``eps``; squared distances are
+    float64.
 
     Returns:
         labels int32 [N]: 0, 1, ... in the order of the clusters' first core points; -1 is noise. A row with
         NaN or infinity is noise and near to none.
 
     Raises:
-        ShapeError: no columns, too many rows, ``eps`` or ``min_samples`` not positive.
+        ShapeError: no columns, too many rows, ``eps`` not between 1e-18 and 1e18, ``min_samples`` not positive.
     """
     given = Given(rows)
     rows = floats(*given.arrays, "rows", 2)
@@ -39,8 +42,9 @@ def dbscan(
         raise ShapeError(
             f"got rows {list(rows.shape)}, expected up to {MAX_SIDE} rows of 1 to {MAX_SIDE} columns"
         )
-    if not (eps > 0 and np.isfinite(eps)) or min_samples < 1:
-        raise ShapeError(f"got eps={eps} and min_samples={min_samples}, expected positive finite numbers")
+    if not SMALLEST_EPS <= eps <= LARGEST_EPS or min_samples < 1:
+        expected = f"{SMALLEST_EPS} to {LARGEST_EPS} and at least 1"
+        raise ShapeError(f"got eps={eps} and min_samples={min_samples}, expected {expected}")
     # More samples than there are rows: all noise, whatever the number.
     min_samples = min(int(min_samples), MAX_SIDE + 1)
     return given.back(run("dbscan", impl, given.device, rows, float(eps), min_samples, threads=threads))

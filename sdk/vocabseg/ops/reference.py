@@ -105,9 +105,7 @@ def pamr(
 
 
 def dbscan(rows: NDArray[Any], eps: float, min_samples: int, *, threads: int | None) -> NDArray[np.int32]:
-    with np.errstate(over="ignore"):
-        rows = rows.astype(np.float32)
-    return clustering.dbscan(rows, eps, min_samples).astype(np.int32)
+    return clustering.dbscan(rows.astype(np.float32), eps, min_samples).astype(np.int32)
 
 
 def cluster_maps(
