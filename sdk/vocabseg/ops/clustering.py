@@ -37,7 +37,7 @@ def dbscan(
         ShapeError: no columns, too many rows, ``eps`` not between 1e-18 and 1e18, ``min_samples`` not positive.
     """
     given = Given(rows)
-    rows = floats(*given.arrays, "rows", 2)
+    rows = floats(given.arrays[0], "rows", 2)
     if not (0 <= rows.shape[0] <= MAX_SIDE and 1 <= rows.shape[1] <= MAX_SIDE):
         raise ShapeError(
             f"got rows {list(rows.shape)}, expected up to {MAX_SIDE} rows of 1 to {MAX_SIDE} columns"
