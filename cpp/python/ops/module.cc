@@ -6,6 +6,7 @@ namespace vocabseg {
 void bind_ops(pybind11::module_& module) {
   pybind11::module_ submodule =
       module.def_submodule("ops", "The ops on the CPU; use them through vocabseg.ops.");
+  ops::bind_clustering(submodule);
   ops::bind_correlative_attention(submodule);
   ops::bind_label_decoding(submodule);
   ops::bind_mask_pooling(submodule);

@@ -9,6 +9,7 @@ namespace vocabseg::ops {
 namespace py = pybind11;
 using py::ssize_t;
 
+void bind_clustering(py::module_& ops);
 void bind_correlative_attention(py::module_& ops);
 void bind_label_decoding(py::module_& ops);
 void bind_mask_pooling(py::module_& ops);

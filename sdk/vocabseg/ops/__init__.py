@@ -13,6 +13,7 @@ threads (None: all); results are the same bits for any number.
 
 from ..kernels.common.window_plan import WindowPlan
 from .attention import correlative_attention
+from .clustering import cluster_maps, dbscan
 from .decoding import decode_labels, upsample_scores
 from .mask_forms import PackedMasks
 from .pooling import mask_classification, mask_pool
@@ -26,6 +27,8 @@ __all__ = [
     "PackedMasks",
     "WindowPlan",
     "choose",
+    "cluster_maps",
+    "dbscan",
     "correlative_attention",
     "decode_labels",
     "implementations",

@@ -204,3 +204,20 @@ def pamr(
 def _adjacent(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """``array``, or a copy, whose last axis is of adjacent bytes."""
     return array if array.strides[-1] == 1 else np.ascontiguousarray(array)
+
+
+def dbscan(rows: NDArray[Any], eps: float, min_samples: int, *, threads: int | None) -> NDArray[np.int32]:
+    return _core.ops.dbscan(float32(rows), eps, min_samples, threads or 0)
+
+
+def cluster_maps(
+    affinity: NDArray[Any],
+    labels: NDArray[np.int32],
+    clusters: int,
+    grid: tuple[int, int],
+    *,
+    factor: int,
+    median: int,
+    threads: int | None,
+) -> NDArray[np.float32]:
+    return _core.ops.cluster_maps(float32(affinity), labels, clusters, *grid, factor, median, threads or 0)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import rle
 from ..errors import BackendUnavailable, MaskError
+from ..kernels.clustering import reference as clustering
 from ..kernels.common.upsample import Interpolation
 from ..kernels.common.window_plan import WindowPlan
 from ..kernels.correlative_attention import reference as attention
@@ -141,3 +142,19 @@ def pamr(
 ) -> NDArray[np.float32]:
     image = np.moveaxis(planes, 0, -1)
     return pamr_reference.pamr(scores, image, steps=steps, dilations=dilations).astype(np.float32)
+
+
+def dbscan(rows: NDArray[Any], eps: float, min_samples: int, *, threads: int | None) -> NDArray[np.int32]:
+    return clustering.dbscan(rows.astype(np.float32), eps, min_samples).astype(np.int32)
+
+
+def cluster_maps(
+    affinity: NDArray[Any],
+    labels: NDArray[np.int32],
+    clusters: int,
+    grid: tuple[int, int],
+    *,
+    threads: int | None,
+    **settings: Any,
+) -> NDArray[np.float32]:
+    return clustering.cluster_maps(affinity, labels, clusters, grid, **settings).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Clusters of patches by DBSCAN, and the up-sampled, median-filtered map of each."""
