@@ -91,3 +91,13 @@ def method_of(path: Path):
 
     case = case_of(path)
     return methods.get(case.method, **case.parameters)
+
+
+def named(*methods: str) -> list[Path]:
+    """Golden files whose name's first word is one of ``methods``, each name once, earlier folders first."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.npz")):
+            if path.stem.partition("_")[0] in methods:
+                found.setdefault(path.name, path)
+    return list(found.values())

@@ -12,14 +12,20 @@ from typing import Any
 
 from .base import Method
 from .clearclip import ClearCLIP
+from .cliptrase import CLIPtrase
 from .maskclip import MaskCLIP
 from .naclip import NACLIP
+from .proxyclip import ProxyCLIP
+from .resclip import ResCLIP
+from .scclip import SCCLIP
 from .sclip import SCLIP
 from .vanilla import Vanilla
 
 __all__ = ["Method", "get", "names"]
 
-_METHODS: dict[str, type[Method]] = {m.name: m for m in (Vanilla, MaskCLIP, SCLIP, ClearCLIP, NACLIP)}
+_METHODS: dict[str, type[Method]] = {
+    m.name: m for m in (Vanilla, MaskCLIP, SCLIP, ClearCLIP, NACLIP, CLIPtrase, ProxyCLIP, ResCLIP, SCCLIP)
+}
 
 
 def names() -> list[str]:

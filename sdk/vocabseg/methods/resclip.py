@@ -1,0 +1,122 @@
+"""ResCLIP: attention of the middle layers, and attention inside the regions of a first segmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..clip.attention import correlation
+from ..clip.transformer import Block
+from ..clip.visual import VisualTransformer
+from ..errors import ShapeError
+from .base import Method, attend
+from .naclip import gaussian_bias
+from .refinement import pamr
+from .same_region import same_region
+
+RCS_LAYERS = slice(5, 9)  # blocks 6 to 9, whatever the depth
+# Base method -> the pairs whose attentions it adds up, and whether skip connection and feed-forward stay.
+BASES: dict[str, tuple[tuple[tuple[str, str], ...], bool]] = {
+    "vanilla": ((("q", "k"),), True),
+    "sclip": ((("q", "q"), ("k", "k")), True),
+    "clearclip": ((("q", "q"),), False),
+    "naclip": ((("k", "k"),), False),
+}
+
+
+@dataclass(frozen=True)
+class ResCLIP(Method):
+    """The last block of ``base``, with two residuals for its attention.
+
+    ``rcs=(τ, λ)``, residual cross-correlation self-attention: A <- τ ((1 - λ) A + λ A_c), A_c the mean attention of
+    blocks 6 to 9, head by head. ``sfr=(τ, λ)``, semantic feedback refinement: a first pass labels every patch
+    with a query, pixels under ``temp_thd`` with query 0; S says which patches share a region, and the logits of
+    a second pass are s <- τ ((1 - λ) s + λ S). ``None`` switches either off (in the official code the switches
+    are tuples, always true). ``std`` is NACLIP's.
+
+    The defaults are the published numbers' code: PAMR inside the first pass, a walk between two patches that stops
+    early, a blur along flattened patches, S rounded to half precision. ``strict_paper`` is what the paper says:
+    none of these.
+    """
+
+    name = "resclip"
+    source = "Yang et al., ResCLIP: Residual Attention for Training-free Dense Vision-language Inference, CVPR 2025"
+
+    base: str = "naclip"
+    rcs: tuple[float, float] | None = (2.0, 0.6)
+    sfr: tuple[float, float] | None = (2.1, 0.6)
+    temp_thd: float = 0.1
+    std: float = 5.0
+    logit_scale: float = 40.0
+    connected: bool = True
+    strict_paper: bool = False
+
+    def __post_init__(self) -> None:
+        if self.base not in BASES:
+            raise ValueError(f"base is {self.base!r}, expected one of {', '.join(BASES)}")
+
+    @property
+    def uses_text(self) -> bool:  # type: ignore[override]
+        return self.sfr is not None
+
+    def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
+        if self.sfr is not None and text is None:
+            raise ShapeError(
+                "resclip with sfr looks at the words: pass text [Q, D], or switch it off with sfr=None"
+            )
+        x, grid = visual.embed(images, self.position, self.padding)
+        middle = []
+        for block in visual.blocks[:-1]:
+            q, k, v = block.qkv(x)
+            attention = correlation(q, k)
+            middle.append(attention)
+            x = attend(block, x, attention, v, residual=True)
+        last, cross = visual.blocks[-1], torch.stack(middle[RCS_LAYERS]).mean(0)
+        features = visual.project(self._last_block(last, x, grid, cross, None)[:, 1:])
+        if self.sfr is None or text is None:
+            return features
+        shared = same_region(
+            self._patch_labels(features, text, images, grid),
+            grid,
+            connected=self.connected,
+            strict=self.strict_paper,
+        )
+        return visual.project(self._last_block(last, x, grid, cross, shared)[:, 1:])
+
+    def _last_block(
+        self, block: Block, x: Tensor, grid: tuple[int, int], cross: Tensor, shared: Tensor | None
+    ) -> Tensor:
+        tokens = dict(zip("qkv", block.qkv(x), strict=True))
+        pairs, residual = BASES[self.base]
+        attention = torch.stack([self._attention(tokens[a], tokens[b], grid, shared) for a, b in pairs]).sum(
+            0
+        )
+        if self.rcs is not None:
+            gain, share = self.rcs
+            attention = gain * ((1 - share) * attention + share * cross)
+        return attend(block, x, attention, tokens["v"], residual)
+
+    def _attention(self, a: Tensor, b: Tensor, grid: tuple[int, int], shared: Tensor | None) -> Tensor:
+        logits = (a * a.shape[-1] ** -0.5) @ b.transpose(-1, -2)
+        if shared is not None and self.sfr is not None:
+            gain, share = self.sfr
+            feedback = share * F.pad(shared, (1, 0, 1, 0))  # rounded as the map is
+            logits = gain * ((1 - share) * logits + feedback.to(logits).unsqueeze(1))
+        if self.base == "naclip":
+            logits = logits + gaussian_bias(grid, self.std).to(logits)
+        return logits.softmax(-1)
+
+    def _patch_labels(self, features: Tensor, text: Tensor, images: Tensor, grid: tuple[int, int]) -> Tensor:
+        """The query that most pixels of a patch are labelled with, int [B, N]; ties go to the lower one."""
+        scores = (F.normalize(features, dim=-1) @ text.T).transpose(1, 2).unflatten(2, grid)
+        scores = F.interpolate(scores, size=images.shape[2:], mode="bilinear")
+        if not self.strict_paper:
+            scores = pamr(scores, images)
+        best, labels = (self.logit_scale * scores).softmax(1).max(1)
+        labels = torch.where(best < self.temp_thd, torch.zeros_like(labels), labels)
+        patch = (images.shape[2] // grid[0], images.shape[3] // grid[1])
+        votes = F.one_hot(labels, len(text)).permute(0, 3, 1, 2).float()
+        return F.avg_pool2d(votes, patch).argmax(1).flatten(1)
