@@ -91,7 +91,8 @@ def find_outliers(patches: Tensor) -> Tensor:
 
 
 def squared_distances(x: Tensor) -> Tensor:
-    """[B, N, D] -> [B, N, N]"""
+    """[B, N, D] -> [B, N, N] in float32: half precision is too coarse to rank distances."""
+    x = x.float()
     square = x.square().sum(-1)
     return (square[..., None] + square[..., None, :] - 2 * x @ x.transpose(-1, -2)).clamp(min=0)
 
