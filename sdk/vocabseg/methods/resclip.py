@@ -118,5 +118,5 @@ class ResCLIP(Method):
         best, labels = (self.logit_scale * scores).softmax(1).max(1)
         labels = torch.where(best < self.temp_thd, torch.zeros_like(labels), labels)
         patch = (images.shape[2] // grid[0], images.shape[3] // grid[1])
-        votes = F.one_hot(labels, len(text)).permute(0, 3, 1, 2).float()
+        votes = (labels.unsqueeze(1) == torch.arange(text.shape[0])[:, None, None]).float()
         return F.avg_pool2d(votes, patch).argmax(1).flatten(1)
