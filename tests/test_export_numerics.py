@@ -41,7 +41,7 @@ def run_onnxruntime(model: ir.Model, values: np.ndarray) -> np.ndarray:
 
 @torch.inference_mode()
 def torch_features(visual, method, images) -> np.ndarray:  # type: ignore[no-untyped-def]
-    return ImageEncoder(visual, method).eval()(images).numpy()
+    return ImageEncoder(visual, method).eval()(images)[0].numpy()
 
 
 @pytest.mark.parametrize(("name", "parameters"), METHODS)

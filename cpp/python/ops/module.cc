@@ -13,6 +13,7 @@ void bind_ops(pybind11::module_& module) {
   ops::bind_pamr(submodule);
   ops::bind_patch_text_similarity(submodule);
   ops::bind_preprocessing(submodule);
+  ops::bind_same_region(submodule);
   ops::bind_targets(submodule);
   ops::bind_window_plan(submodule);
 }

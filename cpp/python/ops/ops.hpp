@@ -16,6 +16,7 @@ void bind_mask_pooling(py::module_& ops);
 void bind_pamr(py::module_& ops);
 void bind_patch_text_similarity(py::module_& ops);
 void bind_preprocessing(py::module_& ops);
+void bind_same_region(py::module_& ops);
 void bind_targets(py::module_& ops);
 void bind_window_plan(py::module_& ops);
 

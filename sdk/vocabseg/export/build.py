@@ -17,6 +17,8 @@ from ..bundle import new_bundle, write_manifest
 from ..embedding import Embedder
 from ..errors import ShapeError, VocabularyError
 from ..methods import Method
+from ..methods.proxyclip import ProxyCLIP
+from ..methods.resclip import ResCLIP
 from ..vocabulary import Vocabulary
 from . import storage, tokenization, trace
 from .describe import REFERENCE, Settings, describe, graph_metadata
@@ -61,8 +63,8 @@ def export_bundle(
     """
     settings = settings or Settings()
     grid = window.grid(source.visual.config.patch_size)
-    if method.uses_text:
-        raise ShapeError(f"{method.name} looks at the words inside the image tower; it cannot be exported")
+    if isinstance(method, ProxyCLIP):
+        raise ShapeError("proxyclip runs a second backbone, which a bundle does not hold; use it from Python")
     merges = load_merges(source, settings)
     with new_bundle(out, force) as folder:
         if settings.weights == "float16":
@@ -76,6 +78,18 @@ def export_bundle(
             lambda p: trace.trace_image(source.visual, method, window.size, p),
             graph_metadata(source, method, window, grid),
         )
+        feedback = None
+        if isinstance(method, ResCLIP) and method.uses_text:
+            step("tracing the second pass")
+            second = method
+            feedback = write_tower(
+                folder,
+                "feedback",
+                source,
+                settings,
+                lambda p: trace.trace_feedback(source.visual, second, grid, p),
+                graph_metadata(source, method, window, grid),
+            )
         text = None
         if source.text is not None:
             step("tracing the text tower")
@@ -83,7 +97,7 @@ def export_bundle(
             text = write_tower(
                 folder, "text", source, settings, lambda p: trace.trace_text(tower, p), context
             )
-        manifest = describe(source, method, window, grid, settings, image, text)
+        manifest = describe(source, method, window, grid, settings, image, text, feedback)
         if settings.vocabulary is not None:
             step("embedding the vocabulary")
         write_text_files(folder, source, merges, settings, manifest)

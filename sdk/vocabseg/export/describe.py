@@ -95,6 +95,7 @@ def describe(
     settings: Settings,
     image: Mapping[str, str],
     text: Mapping[str, str] | None,
+    feedback: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The manifest, without its files."""
     config = source.visual.config
@@ -117,8 +118,9 @@ def describe(
         "normalization": {"mean": list(source.mean), "std": list(source.std)},
         "logit_scale": settings.logit_scale or LOGIT_SCALES.get(method.name, DEFAULT_LOGIT_SCALE),
         "threshold": settings.threshold,
-        "post_steps": settings.post_steps(),
+        "post_steps": [*method.post_steps(), *settings.post_steps()],
         "image_encoder": {"input": "windows", "output": "features", "variants": dict(image)},
+        "feedback_encoder": feedback and {"output": "features", "variants": dict(feedback)},
         "text_encoder": text and {"input": "tokens", "output": "embedding", "variants": dict(text)},
         "tokenizer": None,
         "templates": settings.templates,

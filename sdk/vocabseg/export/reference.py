@@ -62,7 +62,7 @@ def write_reference(
     """Store windows and features; with a text tower also prompts, tokens and embeddings."""
     encoder = ImageEncoder(visual, method).eval()
     # One window at a time: the batch must not change the result, and this bounds memory.
-    features = [encoder(torch.from_numpy(window[None])).numpy() for window in windows]
+    features = [encoder(torch.from_numpy(window[None]))[0].numpy() for window in windows]
     tensors = {"windows": windows, "features": np.concatenate(features)}
     metadata = {}
     if text is not None and tokenize is not None:

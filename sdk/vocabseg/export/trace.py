@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..clip import TextTransformer, VisualTransformer
 from ..methods import Method
+from ..methods.resclip import ResCLIP
 from .naming import name_everything
 from .passes import shape_for_engines
 
@@ -23,11 +24,13 @@ IR_VERSION = 9
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
+# Outputs whose rows are embeddings.
+UNIT_OUTPUTS = ("features", "class_features")
 _SMALLEST_NORM = 1e-12
 
 
 class ImageEncoder(nn.Module):
-    """Normalised windows [B, 3, H, W] float32 to unit patch features [B, N, D] float32.
+    """Normalised windows [B, 3, H, W] float32 to unit patch features [B, N, D] and the method's other outputs, float32.
 
     The tower computes in ``dtype``; layer normalisation, softmax and the final normalisation in float32.
     """
@@ -38,8 +41,32 @@ class ImageEncoder(nn.Module):
         self.method = method
         self.dtype = dtype
 
-    def forward(self, windows: Tensor) -> Tensor:
-        return unit_rows(self.method.features(self.visual, windows.to(self.dtype)))
+    def forward(self, windows: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.method.outputs(self.visual, windows.to(self.dtype))
+        return tuple(unit_rows(x) if name in UNIT_OUTPUTS else x.float() for name, x in outputs.items())
+
+
+class FeedbackEncoder(nn.Module):
+    """ResCLIP's second pass: the image tower's ``tokens``, S, and its ``attention`` where the method uses it, to unit
+    features; all float32."""
+
+    def __init__(
+        self,
+        visual: VisualTransformer,
+        method: ResCLIP,
+        grid: tuple[int, int],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        self.visual = visual if dtype is torch.float32 else copy.deepcopy(visual).to(dtype)
+        self.method, self.grid, self.dtype = method, grid, dtype
+
+    def forward(self, tokens: Tensor, shared: Tensor, attention: Tensor | None = None) -> Tensor:
+        shared = shared if self.method.strict_paper else shared.half()
+        attention = None if attention is None else attention.to(self.dtype)
+        return unit_rows(
+            self.method.feedback(self.visual, self.grid, tokens.to(self.dtype), shared, attention)
+        )
 
 
 class TextEncoder(nn.Module):
@@ -60,11 +87,35 @@ def unit_rows(x: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
+def output_names(visual: VisualTransformer, method: Method, size: tuple[int, int]) -> list[str]:
+    """What the image tower gives, ``features`` first."""
+    return list(method.outputs(visual, torch.zeros(1, 3, *size)))
+
+
+@torch.inference_mode()
 def trace_image(visual: VisualTransformer, method: Method, size: tuple[int, int], precision: str) -> ir.Model:
-    """The image tower as ONNX: ``windows`` float32 [batch, 3, H, W] to ``features`` float32 [batch, N, D]."""
+    """The image tower as ONNX: ``windows`` float32 [batch, 3, H, W] to ``features`` float32 [batch, N, D] and what
+    else the method gives."""
+    names = output_names(visual, method, size)
     module = ImageEncoder(visual, method, DTYPES[precision]).eval()
     with fixed_positions(module.visual, visual, method, size):
-        return trace(module, torch.zeros(2, 3, *size), "windows", "features")
+        return trace(module, {"windows": torch.zeros(2, 3, *size)}, names)
+
+
+@torch.inference_mode()
+def trace_feedback(
+    visual: VisualTransformer, method: ResCLIP, grid: tuple[int, int], precision: str
+) -> ir.Model:
+    """ResCLIP's second pass as ONNX: ``tokens`` [batch, 1 + N, D], ``shared`` [batch, N, N] and, with RCS,
+    ``attention`` [batch, heads, 1 + N, 1 + N] to ``features`` [batch, N, D], all float32."""
+    config, patches = visual.config, grid[0] * grid[1]
+    example = {
+        "tokens": torch.zeros(2, 1 + patches, config.width),
+        "shared": torch.zeros(2, patches, patches),
+    }
+    if method.rcs is not None:
+        example["attention"] = torch.zeros(2, config.heads, 1 + patches, 1 + patches)
+    return trace(FeedbackEncoder(visual, method, grid, DTYPES[precision]).eval(), example, ["features"])
 
 
 @torch.inference_mode()
@@ -72,18 +123,19 @@ def trace_text(text: TextTransformer, precision: str) -> ir.Model:
     """The text tower as ONNX: ``tokens`` int64 [batch, L] to ``embedding`` float32 [batch, D]."""
     module = TextEncoder(text, DTYPES[precision]).eval()
     tokens = torch.zeros(2, text.config.context_length, dtype=torch.int64)
-    return trace(module, tokens, "tokens", "embedding")
+    return trace(module, {"tokens": tokens}, ["embedding"])
 
 
-def trace(module: nn.Module, example: Tensor, input_name: str, output_name: str) -> ir.Model:
+def trace(module: nn.Module, example: dict[str, Tensor], output_names: list[str]) -> ir.Model:
+    batch = torch.export.Dim("batch")
     with quiet():
         program = torch.onnx.export(
             module,
-            (example,),
+            tuple(example.values()),
             dynamo=True,
-            input_names=[input_name],
-            output_names=[output_name],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=list(example),
+            output_names=output_names,
+            dynamic_shapes=tuple({0: batch} for _ in example),
             opset_version=OPSET,
             verbose=False,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -24,6 +24,14 @@ class Method:
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
         """[B, 3, H, W] -> [B, h·w, D] after LN_post and projection, class token dropped."""
         raise NotImplementedError
+
+    def outputs(self, visual: VisualTransformer, images: Tensor) -> dict[str, Tensor]:
+        """What the image network gives: ``features``, and by name what steps after the network need beside them."""
+        return {"features": self.features(visual, images)}
+
+    def post_steps(self) -> list[dict[str, Any]]:
+        """What the runtime has to do after the network, as a bundle's manifest names it."""
+        return []
 
 
 @dataclass(frozen=True)

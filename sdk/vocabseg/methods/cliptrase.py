@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from ..clip.attention import correlation
 from ..clip.transformer import Block
 from ..clip.visual import VisualTransformer
 from .base import Method, attend
+
+# Of a cluster's map: enlarged so many times, then filtered with a window of so many pixels.
+UPSAMPLE, MEDIAN = 4, 7
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,7 @@ class CLIPtrase(Method):
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
         return self.outputs(visual, images)["features"]
 
-    def outputs(
-        self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None
-    ) -> dict[str, Tensor]:
+    def outputs(self, visual: VisualTransformer, images: Tensor) -> dict[str, Tensor]:
         """``features`` [B, N, D]; ``class_features`` [B, D], the class token's; ``affinity`` W [B, N, N]."""
         x, _ = visual.embed(images, self.position, self.padding)
         for block in visual.blocks[:-2]:
@@ -51,6 +53,10 @@ class CLIPtrase(Method):
             "class_features": projected[:, 0],
             "affinity": (correlations[:, 1:, 1:] - correlations[:, :1, 1:]).relu(),
         }
+
+    def post_steps(self) -> list[dict[str, Any]]:
+        clusters = {"eps": self.eps, "min_samples": self.min_samples}
+        return [{"name": "segment_vote", **clusters, "upsample": UPSAMPLE, "median": MEDIAN}]
 
 
 def last_block(block: Block, x: Tensor) -> Tensor:

@@ -103,11 +103,13 @@ def _scclip() -> dict[str, Preset]:
 
 
 def _cliptrase() -> dict[str, Preset]:
-    small = {"logit_scale": 100, "whole": (224, 224), "parameters": {"eps": 0.7, "min_samples": 3}}
-    large = {"logit_scale": 100, "whole": (336, 336), "parameters": {"eps": 1.1, "min_samples": 7}}
+    def preset(name: str, side: int, eps: float, min_samples: int) -> Preset:
+        parameters = {"eps": eps, "min_samples": min_samples}
+        return Preset(name, whole=(side, side), logit_scale=100, parameters=parameters)
+
     names = ("voc20", "context59", "coco_stuff", "ade20k")
-    return {name: Preset(name, **small) for name in names} | {
-        f"{name}-336": Preset(name, **large) for name in names
+    return {name: preset(name, 224, 0.7, 3) for name in names} | {
+        f"{name}-336": preset(name, 336, 1.1, 7) for name in names
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -80,7 +81,7 @@ def dino(model: str = "vit_base_patch8_224.dino") -> Callable[[Tensor], Tensor]:
     """
     import timm
 
-    network = timm.create_model(model, pretrained=True, num_classes=0, dynamic_img_size=True).eval()
+    network: Any = timm.create_model(model, pretrained=True, num_classes=0, dynamic_img_size=True).eval()
 
     def run(images: Tensor) -> Tensor:
         tokens = network.forward_features(images)[:, network.num_prefix_tokens :]

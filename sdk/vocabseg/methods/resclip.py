@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from .naclip import gaussian_bias
 from .refinement import pamr
 from .same_region import same_region
 
+PAMR_STEPS, PAMR_DILATIONS = 10, (8, 16)
 RCS_LAYERS = slice(5, 9)  # blocks 6 to 9, whatever the depth
 # Base method -> the pairs whose attentions it adds up, and whether skip connection and feed-forward stay.
 BASES: dict[str, tuple[tuple[tuple[str, str], ...], bool]] = {
@@ -63,9 +65,26 @@ class ResCLIP(Method):
         return self.sfr is not None
 
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
-        if self.sfr is not None and text is None:
+        first = self.outputs(visual, images)
+        if self.sfr is None:
+            return first["features"]
+        if text is None:
             raise ShapeError(
                 "resclip with sfr looks at the words: pass text [Q, D], or switch it off with sfr=None"
+            )
+        patch = visual.config.patch_size
+        grid = (images.shape[2] // patch, images.shape[3] // patch)
+        labels = self._patch_labels(first["features"], text, images, grid)
+        shared = same_region(labels, grid, connected=self.connected, strict=self.strict_paper)
+        return self.feedback(visual, grid, first["tokens"], shared, first.get("attention"))
+
+    def outputs(self, visual: VisualTransformer, images: Tensor) -> dict[str, Tensor]:
+        """``features`` of the first pass, the only one without ``sfr``; and for the second one ``tokens`` that enter
+        the last block [B, 1 + N, D] and, with ``rcs``, ``attention`` A_c [B, heads, 1 + N, 1 + N]."""
+        if len(visual.blocks) <= RCS_LAYERS.stop:
+            raise ShapeError(
+                f"resclip takes the attention of blocks {RCS_LAYERS.start + 1} to {RCS_LAYERS.stop} and rewrites a "
+                f"later one; this model has {len(visual.blocks)} blocks"
             )
         x, grid = visual.embed(images, self.position, self.padding)
         middle = []
@@ -74,34 +93,57 @@ class ResCLIP(Method):
             attention = correlation(q, k)
             middle.append(attention)
             x = attend(block, x, attention, v, residual=True)
-        last, cross = visual.blocks[-1], torch.stack(middle[RCS_LAYERS]).mean(0)
-        features = visual.project(self._last_block(last, x, grid, cross, None)[:, 1:])
-        if self.sfr is None or text is None:
-            return features
-        shared = same_region(
-            self._patch_labels(features, text, images, grid),
-            grid,
-            connected=self.connected,
-            strict=self.strict_paper,
-        )
-        return visual.project(self._last_block(last, x, grid, cross, shared)[:, 1:])
+        cross = torch.stack(middle[RCS_LAYERS]).mean(0)
+        features = visual.project(self._last_block(visual.blocks[-1], x, grid, cross, None)[:, 1:])
+        outputs = {"features": features}
+        if self.sfr is not None:
+            outputs["tokens"] = x
+            if self.rcs is not None:
+                outputs["attention"] = cross
+        return outputs
+
+    def feedback(
+        self,
+        visual: VisualTransformer,
+        grid: tuple[int, int],
+        tokens: Tensor,
+        shared: Tensor,
+        attention: Tensor | None = None,
+    ) -> Tensor:
+        """Features [B, N, D] of the second pass; ``shared`` is S [B, N, N], see ``same_region``."""
+        return visual.project(self._last_block(visual.blocks[-1], tokens, grid, attention, shared)[:, 1:])
+
+    def post_steps(self) -> list[dict[str, Any]]:
+        if self.sfr is None:
+            return []
+        labels = {"threshold": self.temp_thd, "logit_scale": self.logit_scale}
+        refinement = {"pamr_steps": 0 if self.strict_paper else PAMR_STEPS, "dilations": list(PAMR_DILATIONS)}
+        return [
+            {
+                "name": "feedback",
+                **labels,
+                **refinement,
+                "connected": self.connected,
+                "strict": self.strict_paper,
+            }
+        ]
 
     def _last_block(
-        self, block: Block, x: Tensor, grid: tuple[int, int], cross: Tensor, shared: Tensor | None
+        self, block: Block, x: Tensor, grid: tuple[int, int], cross: Tensor | None, shared: Tensor | None
     ) -> Tensor:
         tokens = dict(zip("qkv", block.qkv(x), strict=True))
         pairs, residual = BASES[self.base]
         attention = torch.stack([self._attention(tokens[a], tokens[b], grid, shared) for a, b in pairs]).sum(
             0
         )
-        if self.rcs is not None:
+        if self.rcs is not None and cross is not None:
             gain, share = self.rcs
             attention = gain * ((1 - share) * attention + share * cross)
         return attend(block, x, attention, tokens["v"], residual)
 
     def _attention(self, a: Tensor, b: Tensor, grid: tuple[int, int], shared: Tensor | None) -> Tensor:
         logits = (a * a.shape[-1] ** -0.5) @ b.transpose(-1, -2)
-        if shared is not None and self.sfr is not None:
+        if self.sfr is not None and shared is not None:
             gain, share = self.sfr
             feedback = share * F.pad(shared, (1, 0, 1, 0))  # rounded as the map is
             logits = gain * ((1 - share) * logits + feedback.to(logits).unsqueeze(1))
@@ -114,9 +156,9 @@ class ResCLIP(Method):
         scores = (F.normalize(features, dim=-1) @ text.T).transpose(1, 2).unflatten(2, grid)
         scores = F.interpolate(scores, size=images.shape[2:], mode="bilinear")
         if not self.strict_paper:
-            scores = pamr(scores, images)
+            scores = pamr(scores, images, PAMR_STEPS, PAMR_DILATIONS)
         best, labels = (self.logit_scale * scores).softmax(1).max(1)
         labels = torch.where(best < self.temp_thd, torch.zeros_like(labels), labels)
         patch = (images.shape[2] // grid[0], images.shape[3] // grid[1])
-        votes = F.one_hot(labels, len(text)).permute(0, 3, 1, 2).float()
+        votes = (labels.unsqueeze(1) == torch.arange(text.shape[0])[:, None, None]).float()
         return F.avg_pool2d(votes, patch).argmax(1).flatten(1)

@@ -1,0 +1,1 @@
+"""How much two patches belong to one region: ResCLIP's semantic map."""
