@@ -22,7 +22,9 @@ def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[i
     """Features of the class token [D] and of patches [N, D], the affinity [N, N], and the patch grid."""
     visual = clip.load_visual(golden_sets.weights(), activation="quick_gelu", eps=1e-5)
     with torch.inference_mode():
-        outputs = methods.get("cliptrase").outputs(visual, torch.from_numpy(images.astype(np.float32)))
+        outputs = methods.get("cliptrase", class_token=True).outputs(
+            visual, torch.from_numpy(images.astype(np.float32))
+        )
     names = ("class_features", "features", "affinity")
     class_token, patches, affinity = (outputs[name][0].numpy() for name in names)
     return class_token, patches, affinity, (images.shape[2] // 16, images.shape[3] // 16)

@@ -148,14 +148,19 @@ py::array_t<float> features(Segmenter& segmenter, const py::array& array) {
   return to_array(std::move(map.features), {map.height, map.width, map.dim});
 }
 
+void check_windows(const Manifest& manifest, const DenseArray<float>& windows) {
+  const WindowSpec& window = manifest.window;
+  if (windows.ndim() == 4 && windows.shape(1) == 3 && windows.shape(2) == window.height &&
+      windows.shape(3) == window.width) {
+    return;
+  }
+  throw ShapeError("got windows of " + describe(windows) + ", expected float32 [B, 3, " +
+                   std::to_string(window.height) + ", " + std::to_string(window.width) + "]");
+}
+
 py::array_t<float> encode_windows(Segmenter& segmenter, const DenseArray<float>& windows) {
   const Manifest& manifest = segmenter.manifest();
-  const WindowSpec& window = manifest.window;
-  if (windows.ndim() != 4 || windows.shape(1) != 3 || windows.shape(2) != window.height ||
-      windows.shape(3) != window.width) {
-    throw ShapeError("got windows of " + describe(windows) + ", expected float32 [B, 3, " +
-                     std::to_string(window.height) + ", " + std::to_string(window.width) + "]");
-  }
+  check_windows(manifest, windows);
   const auto count = windows.shape(0);
   std::vector<float> out;
   {
@@ -164,6 +169,35 @@ py::array_t<float> encode_windows(Segmenter& segmenter, const DenseArray<float>&
   }
   return to_array(std::move(out),
                   {count, py::ssize_t{manifest.grid_h} * manifest.grid_w, manifest.embed_dim});
+}
+
+py::array_t<float> encode_feedback(Segmenter& segmenter, const DenseArray<float>& windows,
+                                   const DenseArray<int32_t>& patch_labels) {
+  const Manifest& manifest = segmenter.manifest();
+  const py::ssize_t patches = py::ssize_t{manifest.grid_h} * manifest.grid_w;
+  check_windows(manifest, windows);
+  const auto count = windows.shape(0);
+  if (patch_labels.ndim() != 2 || patch_labels.shape(0) != count ||
+      patch_labels.shape(1) != patches) {
+    throw ShapeError("got patch labels of " + describe(patch_labels) + ", expected int32 [" +
+                     std::to_string(count) + ", " + std::to_string(patches) + "]");
+  }
+  std::vector<float> out;
+  {
+    py::gil_scoped_release release;
+    out = segmenter.encode_feedback(windows.data(), patch_labels.data(), count);
+  }
+  return to_array(std::move(out), {count, patches, manifest.embed_dim});
+}
+
+py::array_t<int32_t> segments(Segmenter& segmenter, const py::array& array) {
+  const ImageArray image = view_image(array);
+  Segments out;
+  {
+    py::gil_scoped_release release;
+    out = segmenter.segments(image.view);
+  }
+  return to_array(std::move(out.ids), {out.height, out.width});
 }
 
 py::dict plan(const Segmenter& segmenter, int height, int width) {
@@ -204,6 +238,10 @@ void bind_segmenter(py::module_& module) {
            "float32 [h, w, D]: unit features on the frame's patch grid.")
       .def("encode_windows", encode_windows, py::arg("windows"),
            "float32 [B, 3, Hc, Wc], normalised -> float32 [B, N, D]: the image engine alone.")
+      .def("encode_feedback", encode_feedback, py::arg("windows"), py::arg("patch_labels"),
+           "Both passes, with int32 [B, N] labels of patches in place of the words'.")
+      .def("segments", segments, py::arg("image"),
+           "int32 [H, W]: the frame's segments, numbered from 0; -1 where there is none.")
       .def("cancel", &Segmenter::cancel, "Make the call that runs now raise Cancelled.")
       .def("plan", plan, py::arg("height"), py::arg("width"),
            "Where the windows of a frame lie, as a dict.")

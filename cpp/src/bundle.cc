@@ -70,10 +70,12 @@ Bundle Bundle::open(const fs::path& folder) {
   const Manifest& manifest = bundle.manifest_;
   for (const auto& [name, hash] : manifest.sha256) check_hash(resolve(resolved, name), name, hash);
   // Every file that is named must be listed, and so verified.
-  for (const auto& [precision, name] : manifest.image_encoder.variants) bundle.file(name);
-  if (manifest.text_encoder) {
-    for (const auto& [precision, name] : manifest.text_encoder->variants) bundle.file(name);
-  }
+  const auto check_listed = [&](const EncoderSpec& encoder) {
+    for (const auto& [precision, name] : encoder.variants) bundle.file(name);
+  };
+  check_listed(manifest.image_encoder);
+  if (manifest.feedback_encoder) check_listed(*manifest.feedback_encoder);
+  if (manifest.text_encoder) check_listed(*manifest.text_encoder);
   if (manifest.tokenizer) bundle.file(manifest.tokenizer->merges);
   for (const auto& [key, name] : manifest.vocabularies) bundle.file(name);
   return bundle;

@@ -1,6 +1,8 @@
 #include "frame_encoder.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -11,7 +13,18 @@ namespace vocabseg {
 namespace {
 
 constexpr int kMaxWindows = 512;
-constexpr int64_t kBatch = 64;  // windows per run of the engine: a bound for its memory
+// Bounds for the memory of a run of the engine: windows, and bytes of its extra outputs.
+constexpr int64_t kBatch = 64, kExtraBytes = 64 << 20;
+
+int64_t values_of(const std::vector<int64_t>& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
+}
+
+int64_t batch_size(const EncoderSpec& encoder) {
+  int64_t bytes = 1;
+  for (const auto& [name, shape] : encoder.extra_outputs) bytes += 4 * values_of(shape);
+  return std::clamp<int64_t>(kExtraBytes / bytes, 1, kBatch);
+}
 
 kernels::WindowRule window_rule(const Manifest& manifest) {
   const WindowSpec& window = manifest.window;
@@ -53,7 +66,9 @@ kernels::WindowPlan plan_windows(const Manifest& manifest, int height, int width
 }  // namespace
 
 FrameEncoder::FrameEncoder(const Bundle& bundle, std::unique_ptr<Engine> engine)
-    : manifest_(bundle.manifest()), engine_(std::move(engine)) {}
+    : manifest_(bundle.manifest()),
+      engine_(std::move(engine)),
+      batch_(batch_size(manifest_.image_encoder)) {}
 
 FramePlan FrameEncoder::plan(int height, int width) const {
   FramePlan plan;
@@ -65,35 +80,50 @@ FramePlan FrameEncoder::plan(int height, int width) const {
 
 const float* FrameEncoder::encode(const kernels::ImageView& image, const FramePlan& plan,
                                   kernels::ThreadPool& pool, StageClock& clock,
-                                  const std::function<void()>& check) {
+                                  const BatchStep& step) {
   const auto count = static_cast<size_t>(plan.windows.windows());
   const auto pixels = static_cast<size_t>(plan.windows.padded_h) * plan.windows.padded_w;
   windows_.resize(count * 3 * pixels);
   features_.resize(count * static_cast<size_t>(patches() * dim()));
-  check();
   kernels::preprocess(image, plan.windows, resize_filter(manifest_), manifest_.mean.data(),
                       manifest_.std.data(), kernels::FloatType::kFloat32, windows_.data(), pool);
   clock.stop("preprocess");
-  run_engine(windows_.data(), static_cast<int64_t>(count), features_.data(), check);
-  clock.stop("encode");
+  run_engine(windows_.data(), static_cast<int64_t>(count), features_.data(),
+             [&](const WindowBatch& batch) {
+               clock.stop("encode");
+               step(batch);
+             });
   return features_.data();
 }
 
 void FrameEncoder::run_engine(const float* windows, int64_t count, float* features,
-                              const std::function<void()>& check) {
+                              const BatchStep& step) {
   const int64_t height = manifest_.window.height, width = manifest_.window.width;
-  for (int64_t begin = 0; begin < count; begin += kBatch) {
-    check();
-    const int64_t n = std::min(kBatch, count - begin);
+  for (int64_t first = 0; first < count; first += batch_) {
+    const int64_t n = std::min(batch_, count - first);
+    WindowBatch batch{first, n, windows + first * 3 * height * width,
+                      features + first * patches() * dim(), extra_outputs(n)};
+    TensorMap outputs = batch.extra;
+    outputs[manifest_.image_encoder.output] = {
+        DType::kFloat32, {n, patches(), dim()}, batch.features};
     // Engines do not write to their inputs.
-    auto* input = const_cast<float*>(windows + begin * 3 * height * width);
-    float* output = features + begin * patches() * dim();
-    engine_->run(
-        {{manifest_.image_encoder.input, {DType::kFloat32, {n, 3, height, width}, input}}},
-        {{manifest_.image_encoder.output, {DType::kFloat32, {n, patches(), dim()}, output}}},
-        nullptr);
+    auto* input = const_cast<float*>(batch.windows);
+    engine_->run({{manifest_.image_encoder.input, {DType::kFloat32, {n, 3, height, width}, input}}},
+                 outputs, nullptr);
+    step(batch);
   }
-  check();
+}
+
+TensorMap FrameEncoder::extra_outputs(int64_t count) {
+  TensorMap views;
+  for (const auto& [name, shape] : manifest_.image_encoder.extra_outputs) {
+    std::vector<float>& buffer = extra_[name];
+    buffer.resize(static_cast<size_t>(count * values_of(shape)));
+    std::vector<int64_t> of_batch = {count};
+    of_batch.insert(of_batch.end(), shape.begin(), shape.end());
+    views[name] = {DType::kFloat32, of_batch, buffer.data()};
+  }
+  return views;
 }
 
 }  // namespace vocabseg

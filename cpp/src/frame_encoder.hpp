@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "kernels/common/axis_weights.h"
@@ -21,6 +23,17 @@ struct FramePlan {
   kernels::AxisWeights rows, cols;
 };
 
+// Some windows of a frame behind the image network.
+struct WindowBatch {
+  int64_t first = 0, count = 0;    // of the frame's windows
+  const float* windows = nullptr;  // [count, 3, height, width], normalised
+  float* features = nullptr;       // [count, patches, dim], which a step may replace
+  TensorMap extra;                 // the network's other outputs
+};
+
+// Is called with every batch; may throw.
+using BatchStep = std::function<void(const WindowBatch&)>;
+
 class FrameEncoder {
  public:
   FrameEncoder(const Bundle& bundle, std::unique_ptr<Engine> engine);
@@ -28,24 +41,26 @@ class FrameEncoder {
   // Throws ImageError if the frame would need too many windows.
   FramePlan plan(int height, int width) const;
 
-  // Features [windows, patches, dim] of a frame; valid until the next call. `check` is called
-  // between the stages, and may throw.
+  // Features [windows, patches, dim] of a frame; valid until the next call. Ends the stages
+  // "preprocess" and "encode" of the clock; `step` ends its own.
   const float* encode(const kernels::ImageView& image, const FramePlan& plan,
-                      kernels::ThreadPool& pool, StageClock& clock,
-                      const std::function<void()>& check);
+                      kernels::ThreadPool& pool, StageClock& clock, const BatchStep& step);
 
-  // windows [count, 3, height, width] -> features [count, patches, dim].
-  void run_engine(const float* windows, int64_t count, float* features,
-                  const std::function<void()>& check);
+  // windows [count, 3, height, width] -> features [count, patches, dim]; then `step`.
+  void run_engine(const float* windows, int64_t count, float* features, const BatchStep& step);
 
   int dim() const { return manifest_.embed_dim; }
   int64_t patches() const { return int64_t{manifest_.grid_h} * manifest_.grid_w; }
   const Engine& engine() const { return *engine_; }
 
  private:
+  TensorMap extra_outputs(int64_t count);
+
   Manifest manifest_;
   std::unique_ptr<Engine> engine_;
+  int64_t batch_;                          // windows per run of the engine
   std::vector<float> windows_, features_;  // reused from frame to frame
+  std::map<std::string, std::vector<float>> extra_;
 };
 
 }  // namespace vocabseg

@@ -2,59 +2,96 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
-#include "kernels/label_decoding/label_vote.h"
+#include "kernels/label_decoding/region_vote.h"
+#include "kernels/mask_pooling/cpu.h"
 #include "kernels/pamr/cpu.h"
+#include "refined_labels.hpp"
 
 namespace vocabseg {
 namespace {
 
-const PostStep* find(const std::vector<PostStep>& steps, PostStep::Kind kind) {
-  const auto it = std::find_if(steps.begin(), steps.end(),
-                               [kind](const PostStep& step) { return step.kind == kind; });
-  return it == steps.end() ? nullptr : &*it;
-}
-
 template <class Label>
 class Decoder {
  public:
-  Decoder(const DecodeInput& input, const PostStep* pamr, kernels::ThreadPool& pool,
+  Decoder(const DecodeInput& input, const PostSteps& steps, kernels::ThreadPool& pool,
           const std::function<void()>& check)
-      : input_(input), pamr_(pamr), pool_(pool), check_(check) {
-    if (pamr_) refiner_ = std::make_unique<kernels::Pamr>(input_.image, pamr_->dilations, pool_);
+      : input_(input), steps_(steps), pool_(pool), check_(check) {
+    if (steps.pamr) refiner_.emplace(input.image, steps.pamr->dilations, pool);
   }
 
   void run(const kernels::DecodeOptions& options, Label* labels, float* scores) {
     const int queries = static_cast<int>(input_.vocabulary.words.queries.size());
-    if (!pamr_) {
-      kernels::decode_labels(input_.scores, queries, input_.plan.rows, input_.plan.cols, options,
-                             labels, scores, pool_);
-      return;
+    const kernels::AxisWeights &rows = input_.plan.rows, &cols = input_.plan.cols;
+    if (refiner_) {
+      decode_refined(input_.scores, queries, rows, cols, *refiner_, steps_.pamr->steps, options,
+                     labels, scores, pool_, check_);
+    } else {
+      kernels::decode_labels(input_.scores, queries, rows, cols, options, labels, scores, pool_);
     }
-    const int64_t pixels = int64_t{input_.image.height} * input_.image.width;
-    kernels::LabelVote vote(pixels, queries, options, scores != nullptr, pool_);
-    const int group = std::min(queries, static_cast<int>(kernels::Pamr::kGroup));
-    std::vector<float> maps(static_cast<size_t>(group * pixels));
-    for (int first = 0; first < queries; first += group) {
-      check_();
-      const int count = std::min(group, queries - first);
-      for (int i = 0; i < count; ++i) {
-        kernels::upsample_scores(input_.scores, queries, first + i, input_.plan.rows,
-                                 input_.plan.cols, maps.data() + i * pixels, pool_);
-      }
-      refiner_->refine(maps.data(), count, pamr_->steps);
-      for (int i = 0; i < count; ++i) vote.add(first + i, maps.data() + i * pixels);
+  }
+
+  // One label per segment; pixels of none keep theirs.
+  void vote(const kernels::DecodeOptions& options, Label* labels, float* scores) {
+    const SegmentMap& segments = *input_.segments;
+    if (steps_.segment_vote->rule == SegmentVote::Rule::kMean) {
+      label_by_mean(options, labels, scores);
+    } else {
+      kernels::vote_regions(segments.ids.data(), static_cast<int64_t>(segments.ids.size()),
+                            options.classes, options.unlabeled, labels, scores);
     }
-    vote.finish(labels, scores);
   }
 
  private:
+  void label_by_mean(const kernels::DecodeOptions& options, Label* labels, float* scores);
+
   const DecodeInput& input_;
-  const PostStep* pamr_;
+  const PostSteps& steps_;
   kernels::ThreadPool& pool_;
   const std::function<void()>& check_;
-  std::unique_ptr<kernels::Pamr> refiner_;
+  std::optional<kernels::Pamr> refiner_;
 };
+
+// [count, rows, cols] -> [count, cols, rows]
+std::vector<float> transposed(const float* values, int64_t count, int64_t rows, int64_t cols) {
+  std::vector<float> out(static_cast<size_t>(count * rows * cols));
+  for (int64_t i = 0; i < count; ++i, values += rows * cols) {
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t c = 0; c < cols; ++c) out[(i * cols + c) * rows + r] = values[r * cols + c];
+    }
+  }
+  return out;
+}
+
+// Scores of every query are averaged over a segment, as features are over a mask; means are then
+// decoded like the pixels of a line.
+template <class Label>
+void Decoder<Label>::label_by_mean(const kernels::DecodeOptions& options, Label* labels,
+                                   float* scores) {
+  const SegmentMap& segments = *input_.segments;
+  const auto queries = static_cast<int64_t>(input_.vocabulary.words.queries.size());
+  const kernels::WindowPlan& windows = input_.plan.windows;
+  const auto by_patch = transposed(input_.scores, windows.windows(), queries, windows.patches());
+  const auto count = static_cast<size_t>(segments.count);
+  std::vector<float> means(count * static_cast<size_t>(queries));
+  std::vector<int64_t> area(count);
+  kernels::mask_pool({by_patch.data(), kernels::FloatType::kFloat32, queries},
+                     kernels::LabelMap{segments.ids.data(), segments.count}, {}, input_.plan.rows,
+                     input_.plan.cols, means.data(), area.data(), pool_);
+  const auto line = kernels::single_window(1, static_cast<int>(segments.count), 1,
+                                           static_cast<int>(segments.count));
+  const auto by_query = transposed(means.data(), 1, segments.count, queries);
+  std::vector<Label> label(count);
+  std::vector<float> score(count);
+  kernels::decode_labels(by_query.data(), static_cast<int>(queries), kernels::row_weights(line),
+                         kernels::col_weights(line), options, label.data(), score.data(), pool_);
+  for (size_t i = 0; i < segments.ids.size(); ++i) {
+    if (segments.ids[i] < 0) continue;
+    labels[i] = label[segments.ids[i]];
+    if (scores) scores[i] = score[segments.ids[i]];
+  }
+}
 
 // SCLIP's area threshold: a foreground class that wins at most this share of the foreground's
 // pixels is switched off.
@@ -85,30 +122,32 @@ void clear_background(const Words& words, Label unlabeled, std::vector<Label>& l
 }
 
 template <class Label>
-void decode_as(const DecodeInput& input, const std::vector<PostStep>& post_steps,
-               kernels::DecodeOptions options, bool want_scores, kernels::ThreadPool& pool,
-               const std::function<void()>& check, Segmentation& out) {
+void decode_as(const DecodeInput& input, const PostSteps& steps, kernels::DecodeOptions options,
+               bool want_scores, kernels::ThreadPool& pool, const std::function<void()>& check,
+               Segmentation& out) {
   auto& labels = out.labels.emplace<std::vector<Label>>(size_t(out.height) * size_t(out.width));
   if (want_scores) out.scores.resize(labels.size());
-  Decoder<Label> decoder(input, find(post_steps, PostStep::Kind::kPamr), pool, check);
+  float* scores = want_scores ? out.scores.data() : nullptr;
+  Decoder<Label> decoder(input, steps, pool, check);
   std::vector<uint8_t> enabled;
-  if (const PostStep* area = find(post_steps, PostStep::Kind::kAreaThreshold)) {
+  if (steps.area_threshold) {
     kernels::DecodeOptions first = options;
     first.threshold = 0;
     decoder.run(first, labels.data(), nullptr);
     check();
-    enabled = large_classes(labels, input.vocabulary.words, area->threshold);
+    enabled = large_classes(labels, input.vocabulary.words, steps.area_threshold->threshold);
     options.class_enabled = enabled.data();
   }
-  decoder.run(options, labels.data(), want_scores ? out.scores.data() : nullptr);
+  decoder.run(options, labels.data(), scores);
+  if (input.segments && input.segments->count > 0) decoder.vote(options, labels.data(), scores);
   clear_background(input.vocabulary.words, static_cast<Label>(options.unlabeled), labels);
 }
 
 }  // namespace
 
-void decode(const DecodeInput& input, const std::vector<PostStep>& post_steps, float logit_scale,
-            float threshold, bool want_scores, kernels::ThreadPool& pool,
-            const std::function<void()>& check, Segmentation& out) {
+void decode(const DecodeInput& input, const PostSteps& steps, float logit_scale, float threshold,
+            bool want_scores, kernels::ThreadPool& pool, const std::function<void()>& check,
+            Segmentation& out) {
   kernels::DecodeOptions options;
   options.query_to_class = input.vocabulary.words.query_to_class.data();
   options.classes = static_cast<int>(input.vocabulary.words.names.size());
@@ -117,9 +156,9 @@ void decode(const DecodeInput& input, const std::vector<PostStep>& post_steps, f
   const bool narrow = options.classes <= 255;
   options.unlabeled = out.unlabeled = narrow ? 255 : 65535;
   if (narrow) {
-    decode_as<uint8_t>(input, post_steps, options, want_scores, pool, check, out);
+    decode_as<uint8_t>(input, steps, options, want_scores, pool, check, out);
   } else {
-    decode_as<uint16_t>(input, post_steps, options, want_scores, pool, check, out);
+    decode_as<uint16_t>(input, steps, options, want_scores, pool, check, out);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/common/image_view.h"
 #include "kernels/common/thread_pool.h"
 #include "kernels/label_decoding/cpu.h"
+#include "segments.hpp"
 #include "vocabseg/bundle.hpp"
 #include "vocabseg/segmenter.hpp"
 
@@ -18,12 +19,13 @@ struct DecodeInput {
   const kernels::ImageView& image;
   const FramePlan& plan;
   const Vocabulary& vocabulary;
-  const float* scores;  // [windows, queries, patches] cosines
+  const float* scores;         // [windows, queries, patches] cosines
+  const SegmentMap* segments;  // for the step segment_vote
 };
 
 // Fills labels and scores of `out`, whose size and options are set. `check` may throw.
-void decode(const DecodeInput& input, const std::vector<PostStep>& post_steps, float logit_scale,
-            float threshold, bool want_scores, kernels::ThreadPool& pool,
-            const std::function<void()>& check, Segmentation& out);
+void decode(const DecodeInput& input, const PostSteps& steps, float logit_scale, float threshold,
+            bool want_scores, kernels::ThreadPool& pool, const std::function<void()>& check,
+            Segmentation& out);
 
 }  // namespace vocabseg

@@ -1,8 +1,11 @@
 #include "manifest.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "manifest_fields.hpp"
+#include "post_steps.hpp"
 #include "vocabseg/error.hpp"
 
 namespace vocabseg {
@@ -10,22 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-// Keys whose null or absence means "not given".
-bool given(const json& node, const char* key) { return node.contains(key) && !node[key].is_null(); }
-
-int positive(const json& node, const char* key) {
-  const int value = node.at(key).get<int>();
-  if (value <= 0) {
-    throw BundleError(std::string("manifest.json: ") + key + " is " + std::to_string(value) +
-                      ", expected a positive number");
-  }
-  return value;
-}
-
-[[noreturn]] void unknown(const char* key, const std::string& value, const char* expected) {
-  throw BundleError(std::string("manifest.json: ") + key + " is \"" + value + "\", expected " +
-                    expected + "; a newer vocabseg may know it");
-}
+constexpr int64_t kMaxLength = 1 << 16;  // of an extra output's dimension
 
 WindowSpec parse_window(const json& node) {
   WindowSpec window;
@@ -51,22 +39,6 @@ WindowSpec parse_window(const json& node) {
   return window;
 }
 
-PostStep parse_post_step(const json& node) {
-  PostStep step;
-  const auto name = node.at("name").get<std::string>();
-  if (name == "area_threshold") {
-    step.kind = PostStep::Kind::kAreaThreshold;
-    step.threshold = node.at("threshold").get<float>();
-  } else if (name == "pamr") {
-    step.kind = PostStep::Kind::kPamr;
-    step.steps = positive(node, "steps");
-    step.dilations = node.at("dilations").get<std::vector<int>>();
-  } else {
-    unknown("post_steps", name, "area_threshold or pamr");
-  }
-  return step;
-}
-
 EncoderSpec parse_encoder(const json& node) {
   EncoderSpec encoder;
   encoder.input = node.at("input").get<std::string>();
@@ -74,6 +46,18 @@ EncoderSpec parse_encoder(const json& node) {
   encoder.variants = node.at("variants").get<std::map<std::string, std::string>>();
   if (!encoder.variants.count("float32")) {
     throw BundleError("manifest.json: an encoder has no \"float32\" variant");
+  }
+  if (given(node, "extra_outputs")) {
+    encoder.extra_outputs =
+        node["extra_outputs"].get<std::map<std::string, std::vector<int64_t>>>();
+  }
+  for (const auto& [name, shape] : encoder.extra_outputs) {
+    if (shape.empty() || shape.size() > 3 || std::any_of(shape.begin(), shape.end(), [](int64_t n) {
+          return n < 1 || n > kMaxLength;
+        })) {
+      throw BundleError("manifest.json: extra_outputs." + name +
+                        " must be one to three lengths of 1 to " + std::to_string(kMaxLength));
+    }
   }
   return encoder;
 }
@@ -117,12 +101,12 @@ Manifest parse(const json& root) {
     throw BundleError("manifest.json: logit_scale must be a positive number");
   }
   manifest.threshold = root.value("threshold", 0.0f);
-  if (given(root, "post_steps")) {
-    for (const json& step : root["post_steps"]) {
-      manifest.post_steps.push_back(parse_post_step(step));
-    }
-  }
+  if (given(root, "post_steps")) manifest.post_steps = parse_post_steps(root["post_steps"]);
   manifest.image_encoder = parse_encoder(root.at("image_encoder"));
+  if (given(root, "feedback_encoder")) {
+    manifest.feedback_encoder = parse_encoder(root["feedback_encoder"]);
+  }
+  check_outputs(manifest);
   if (given(root, "text_encoder")) manifest.text_encoder = parse_encoder(root["text_encoder"]);
   if (given(root, "tokenizer")) manifest.tokenizer = parse_tokenizer(root["tokenizer"]);
   manifest.templates = root.value("templates", "");

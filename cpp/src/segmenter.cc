@@ -6,8 +6,7 @@
 #include "checks.hpp"
 #include "embedding.hpp"
 #include "feature_map.hpp"
-#include "frame_encoder.hpp"
-#include "kernels/patch_text_similarity/cpu.h"
+#include "frame_pipeline.hpp"
 #include "label_decoder.hpp"
 #include "region_labels.hpp"
 #include "vocabseg/error.hpp"
@@ -17,34 +16,31 @@ struct Segmenter::Impl {
   Bundle bundle;
   Settings settings;
   std::string reason;
-  FrameEncoder encoder;
-  kernels::ThreadPool pool;
-
-  std::mutex frames;  // one frame at a time: guards what follows
-  FramePlan plan;     // of the last frame's size
-  std::vector<float> similarity;
-
-  std::mutex words;  // guards the pointer; the vocabulary itself never changes
-  std::shared_ptr<const Vocabulary> vocabulary;
-
   std::atomic<bool> cancelled{false};
   const std::function<void()> check_cancelled = [this] {
     if (cancelled) throw Cancelled("the call was cancelled");
   };
 
-  Impl(const Bundle& b, std::unique_ptr<Engine> engine, Settings s, std::string why)
+  std::mutex frames;  // one frame at a time: guards the pipeline
+  FramePipeline pipeline;
+
+  std::mutex words;  // guards the pointer; the vocabulary itself never changes
+  std::shared_ptr<const Vocabulary> vocabulary;
+
+  Impl(const Bundle& b, Engines engines, Settings s, std::string why)
       : bundle(b),
         settings(std::move(s)),
         reason(std::move(why)),
-        encoder(bundle, std::move(engine)),
-        pool(settings.threads) {
-    log(Level::kInfo, "engine " + encoder.engine().id() + " (" + reason + "), " +
-                          std::to_string(pool.threads()) + " threads");
+        pipeline(bundle, std::move(engines), settings.threads, check_cancelled) {
+    log(Level::kInfo, "engine " + backend() + " (" + reason + "), " +
+                          std::to_string(pipeline.pool().threads()) + " threads");
   }
 
   void log(Level level, const std::string& message) const {
     if (settings.log) settings.log(level, message);
   }
+
+  std::string backend() const { return pipeline.encoder().engine().id(); }
 
   std::shared_ptr<const Vocabulary> current_vocabulary() {
     const std::lock_guard lock(words);
@@ -57,42 +53,40 @@ struct Segmenter::Impl {
     return current;
   }
 
-  const float* encode(const kernels::ImageView& image, StageClock& clock) {
+  const float* encode(const kernels::ImageView& image, const FrameNeeds& needs, StageClock& clock) {
     cancelled = false;
-    if (plan.windows.source_h != image.height || plan.windows.source_w != image.width) {
-      plan = encoder.plan(image.height, image.width);
+    const kernels::WindowPlan& plan = pipeline.plan().windows;
+    const bool new_size = plan.source_h != image.height || plan.source_w != image.width;
+    const float* features = pipeline.encode(image, needs, clock);
+    if (new_size) {
       log(Level::kDebug, "an image of " + size_text(image.height, image.width) + " makes " +
-                             std::to_string(plan.windows.windows()) + " windows");
+                             std::to_string(plan.windows()) + " windows");
     }
-    return encoder.encode(image, plan, pool, clock, check_cancelled);
-  }
-
-  // Cosines [windows, queries, patches].
-  const float* compare(const float* features, const Vocabulary& words) {
-    const auto queries = static_cast<int64_t>(words.words.queries.size());
-    const int64_t patches = encoder.patches(), windows = plan.windows.windows();
-    similarity.resize(static_cast<size_t>(windows * queries * patches));
-    const kernels::Patches patches_of_frame{features, kernels::FloatType::kFloat32, windows,
-                                            patches, encoder.dim()};
-    const auto text = kernels::PackedMatrix::pack_transposed(words.embeddings.data(), encoder.dim(),
-                                                             encoder.dim(), queries, pool);
-    kernels::patch_text_similarity(patches_of_frame, text, false, similarity.data(), pool);
-    check_cancelled();
-    return similarity.data();
+    return features;
   }
 };
 
-Segmenter::Segmenter(const Bundle& bundle, const Settings& settings)
-    : impl_(std::make_unique<Impl>(
-          bundle,
-          make_engine(bundle.file(bundle.manifest().image_encoder.variants.at("float32")),
-                      settings),
-          settings, choose_backend(settings.backend).reason)) {}
+namespace {
 
-Segmenter::Segmenter(const Bundle& bundle, std::unique_ptr<Engine> image_engine,
-                     const Settings& settings)
-    : impl_(std::make_unique<Impl>(bundle, std::move(image_engine), settings,
-                                   "given by the caller")) {}
+Engines make_engines(const Bundle& bundle, const Settings& settings) {
+  const auto make = [&](const EncoderSpec& encoder) {
+    return make_engine(bundle.file(encoder.variants.at("float32")), settings);
+  };
+  Engines engines;
+  engines.image = make(bundle.manifest().image_encoder);
+  const auto& feedback = bundle.manifest().feedback_encoder;
+  if (feedback) engines.feedback = make(*feedback);
+  return engines;
+}
+
+}  // namespace
+
+Segmenter::Segmenter(const Bundle& bundle, const Settings& settings)
+    : impl_(std::make_unique<Impl>(bundle, make_engines(bundle, settings), settings,
+                                   choose_backend(settings.backend).reason)) {}
+
+Segmenter::Segmenter(const Bundle& bundle, Engines engines, const Settings& settings)
+    : impl_(std::make_unique<Impl>(bundle, std::move(engines), settings, "given by the caller")) {}
 
 Segmenter::~Segmenter() = default;
 Segmenter::Segmenter(Segmenter&&) noexcept = default;
@@ -103,7 +97,7 @@ void Segmenter::set_vocabulary(const std::vector<std::string>& entries) {
 }
 
 void Segmenter::set_vocabulary(const Vocabulary& vocabulary) {
-  check_vocabulary(vocabulary, impl_->encoder.dim());
+  check_vocabulary(vocabulary, impl_->pipeline.encoder().dim());
   auto shared = std::make_shared<const Vocabulary>(vocabulary);
   const std::lock_guard lock(impl_->words);
   impl_->vocabulary = std::move(shared);
@@ -117,13 +111,20 @@ Segmentation Segmenter::segment(const ImageView& image, const SegmentOptions& op
   StageClock clock;
   Segmentation out;
   out.height = image.height, out.width = image.width;
-  out.backend = impl_->encoder.engine().id();
-  const float* features = impl_->encode(view, clock);
-  const float* scores = impl_->compare(features, *vocabulary);
+  out.backend = impl_->backend();
+  const PostSteps& steps = manifest.post_steps;
+  const bool vote = steps.segment_vote.has_value();
+  const float* features = impl_->encode(view, {vocabulary.get(), vote, steps.class_token}, clock);
+  const float* scores = impl_->pipeline.compare(features, *vocabulary);
   clock.stop("similarity");
-  decode({view, impl_->plan, *vocabulary, scores}, manifest.post_steps,
+  SegmentMap segments;
+  if (vote) {
+    segments = impl_->pipeline.segments();
+    clock.stop("segments");
+  }
+  decode({view, impl_->pipeline.plan(), *vocabulary, scores, vote ? &segments : nullptr}, steps,
          options.logit_scale.value_or(manifest.logit_scale),
-         options.threshold.value_or(manifest.threshold), options.scores, impl_->pool,
+         options.threshold.value_or(manifest.threshold), options.scores, impl_->pipeline.pool(),
          impl_->check_cancelled, out);
   clock.stop("decode");
   out.timing = clock.finish();
@@ -137,13 +138,13 @@ RegionLabels Segmenter::classify_masks(const ImageView& image, const Masks& mask
   const auto vocabulary = impl_->require_vocabulary();
   StageClock clock;
   RegionLabels out;
-  out.dim = impl_->encoder.dim();
-  out.backend = impl_->encoder.engine().id();
-  const float* features = impl_->encode(view, clock);
-  pool_masks(features, impl_->plan, masks, impl_->pool, out);
+  out.dim = impl_->pipeline.encoder().dim();
+  out.backend = impl_->backend();
+  const float* features = impl_->encode(view, {vocabulary.get()}, clock);
+  pool_masks(features, impl_->pipeline.plan(), masks, impl_->pipeline.pool(), out);
   impl_->check_cancelled();
   clock.stop("pooling");
-  classify_regions(*vocabulary, impl_->bundle.manifest().logit_scale, impl_->pool, out);
+  classify_regions(*vocabulary, impl_->bundle.manifest().logit_scale, impl_->pipeline.pool(), out);
   clock.stop("similarity");
   out.timing = clock.finish();
   return out;
@@ -152,26 +153,52 @@ RegionLabels Segmenter::classify_masks(const ImageView& image, const Masks& mask
 FeatureMap Segmenter::features(const ImageView& image) {
   const kernels::ImageView view = checked_view(image);
   const std::lock_guard lock(impl_->frames);
+  const auto vocabulary =
+      impl_->pipeline.has_feedback() ? impl_->require_vocabulary() : impl_->current_vocabulary();
   StageClock clock;
-  const float* features = impl_->encode(view, clock);
-  return merge_windows(features, impl_->plan.windows, impl_->bundle.manifest().patch_size,
-                       impl_->encoder.dim(), impl_->pool);
+  const float* features = impl_->encode(view, {vocabulary.get()}, clock);
+  return merge_windows(features, impl_->pipeline.plan().windows,
+                       impl_->bundle.manifest().patch_size, impl_->pipeline.encoder().dim(),
+                       impl_->pipeline.pool());
+}
+
+Segments Segmenter::segments(const ImageView& image) {
+  const Manifest& manifest = impl_->bundle.manifest();
+  if (!manifest.post_steps.segment_vote) {
+    throw BundleError("bundle " + impl_->bundle.folder().string() + " with the method " +
+                      manifest.method +
+                      " makes no segments; export one with "
+                      "`vocabseg export MODEL --method cliptrase --out FOLDER`");
+  }
+  const kernels::ImageView view = checked_view(image);
+  const std::lock_guard lock(impl_->frames);
+  StageClock clock;
+  FrameNeeds needs;
+  needs.segments = true;
+  impl_->encode(view, needs, clock);
+  SegmentMap map = impl_->pipeline.segments();
+  clock.stop("segments");
+  return {image.height, image.width, map.count, std::move(map.ids), backend(), clock.finish()};
 }
 
 std::vector<float> Segmenter::encode_windows(const float* windows, int64_t count) {
   const std::lock_guard lock(impl_->frames);
   impl_->cancelled = false;
-  std::vector<float> features(
-      static_cast<size_t>(count * impl_->encoder.patches() * impl_->encoder.dim()));
-  impl_->encoder.run_engine(windows, count, features.data(), impl_->check_cancelled);
-  return features;
+  return impl_->pipeline.encode_windows(windows, count);
+}
+
+std::vector<float> Segmenter::encode_feedback(const float* windows, const int32_t* patch_labels,
+                                              int64_t count) {
+  const std::lock_guard lock(impl_->frames);
+  impl_->cancelled = false;
+  return impl_->pipeline.encode_feedback(windows, patch_labels, count);
 }
 
 void Segmenter::cancel() { impl_->cancelled = true; }
 
 FrameGeometry Segmenter::geometry(int height, int width) const {
   check_size(height, width);
-  const kernels::WindowPlan plan = impl_->encoder.plan(height, width).windows;
+  const kernels::WindowPlan plan = impl_->pipeline.encoder().plan(height, width).windows;
   FrameGeometry out;
   out.net_h = plan.net_h, out.net_w = plan.net_w;
   out.window_h = plan.window_h, out.window_w = plan.window_w;
@@ -183,7 +210,7 @@ FrameGeometry Segmenter::geometry(int height, int width) const {
 }
 
 const Manifest& Segmenter::manifest() const { return impl_->bundle.manifest(); }
-std::string Segmenter::backend() const { return impl_->encoder.engine().id(); }
+std::string Segmenter::backend() const { return impl_->backend(); }
 std::string Segmenter::backend_reason() const { return impl_->reason; }
 
 Words Segmenter::words() const {

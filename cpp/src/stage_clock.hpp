@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -10,10 +11,13 @@ namespace vocabseg {
 // Milliseconds of each stage of a call, in order, and their total.
 class StageClock {
  public:
-  // Ends the stage that ran since the last call.
-  void stop(std::string stage) {
+  // Ends the stage that ran since the last call; times of equal names add up.
+  void stop(const std::string& stage) {
     const auto now = Clock::now();
-    stages_.emplace_back(std::move(stage), milliseconds(now - last_));
+    auto it = std::find_if(stages_.begin(), stages_.end(),
+                           [&](const auto& entry) { return entry.first == stage; });
+    if (it == stages_.end()) it = stages_.emplace(it, stage, 0);
+    it->second += milliseconds(now - last_);
     last_ = now;
   }
 

@@ -91,8 +91,8 @@ TEST_F(SegmenterTest, LogsTheEngine) {
   std::vector<std::string> messages;
   Settings settings;
   settings.log = [&](Level, std::string_view message) { messages.emplace_back(message); };
-  const Segmenter segmenter(Bundle::open(folder_.path()), std::make_unique<ColourEngine>(),
-                            settings);
+  const Segmenter segmenter(Bundle::open(folder_.path()),
+                            {std::make_unique<ColourEngine>(), nullptr}, settings);
   ASSERT_FALSE(messages.empty());
   EXPECT_NE(messages[0].find("colour/float32"), std::string::npos);
 }

@@ -15,7 +15,7 @@ class SegmenterTest : public ::testing::Test {
     Settings settings;
     settings.threads = threads;
     return Segmenter(Bundle::open(folder_.path()),
-                     std::make_unique<ColourEngine>(std::move(on_run)), settings);
+                     {std::make_unique<ColourEngine>(std::move(on_run)), nullptr}, settings);
   }
 
   static nlohmann::json with_steps(const nlohmann::json& steps) {

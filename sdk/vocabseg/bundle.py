@@ -21,7 +21,7 @@ from .files import write_atomic
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
-POST_STEPS = ("area_threshold", "pamr")
+POST_STEPS = ("area_threshold", "pamr", "feedback", "segment_vote", "class_token")
 
 _REQUIRED = (
     "name",

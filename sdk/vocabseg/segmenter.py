@@ -175,10 +175,25 @@ class Segmenter:
         )
 
     def features(self, image: Any) -> np.ndarray:
-        """Unit patch features on the picture's patch grid, float32 [h, w, D]; no words are needed."""
+        """Unit patch features on the picture's patch grid, float32 [h, w, D].
+
+        No words are needed, unless the bundle's method looks at them (``resclip`` with ``sfr``). Raises
+        `ImageError`, `VocabularyError`, `EngineError`, `Cancelled`.
+        """
         rgb = as_rgb(image)
         with self._lock:
             return self._core.features(rgb)
+
+    def segments(self, image: Any) -> np.ndarray:
+        """Segments without classes, int32 [H, W]: 0, 1, ... without gaps; -1 where there is none.
+
+        They come from bundles whose method clusters patches (``cliptrase``) and need no words;
+        ``classify_masks(image, segments)`` names them. Raises `BundleError` for other bundles, `ImageError`,
+        `EngineError`, `Cancelled`.
+        """
+        rgb = as_rgb(image)
+        with self._lock:
+            return self._core.segments(rgb)
 
     def cancel(self) -> None:
         """Make the call that runs now, in another thread, raise `Cancelled`."""

@@ -25,6 +25,10 @@ def test_every_op_has_a_core_and_a_reference(name) -> None:
 @pytest.mark.parametrize("name", registry.FOLDERS)
 def test_auto_takes_triton_for_arrays_on_a_gpu(name) -> None:
     pytest.importorskip("triton")
+    if registry.FOLDERS[name] == "clustering":  # small and irregular: on the CPU only
+        with pytest.raises(BackendUnavailable, match="no such implementation"):
+            ops.choose(name, device="cuda:0")
+        return
     assert ops.choose(name, device="cuda:0").id == f"{registry.FOLDERS[name]}/triton"
 
 

@@ -23,19 +23,54 @@ struct WindowSpec {
   ResizeFilter resize = ResizeFilter::kBilinear;
 };
 
-// A step after the similarity that cannot live in the network.
-struct PostStep {
-  enum class Kind { kAreaThreshold, kPamr };
-  Kind kind;
-  float threshold = 0;         // area_threshold: smallest share of all foreground pixels
-  int steps = 0;               // pamr
-  std::vector<int> dilations;  // pamr
+// SCLIP: classes with at most this share of all foreground pixels are dropped.
+struct AreaThreshold {
+  float threshold = 0;
 };
 
-// A network: names of its input and output, and one file per precision.
+// Pixel-adaptive refinement of the scores.
+struct Refinement {
+  int steps = 0;
+  std::vector<int> dilations;
+};
+
+// ResCLIP: labels of a first pass say which patches share a region, and the feedback encoder makes
+// the features again with that.
+struct Feedback {
+  float threshold = 0;    // least probability of a pixel's label; others count as the first word
+  float logit_scale = 1;  // of the first pass
+  Refinement refinement;  // of the first pass; 0 steps: none
+  bool connected = true;  // see kernels/same_region
+  bool strict = false;
+};
+
+// CLIPtrase: patches are clustered by their rows of an affinity (the extra output "affinity" of the
+// image encoder), and every cluster's segment takes one class.
+struct SegmentVote {
+  enum class Rule { kMajority, kMean };  // of its pixels' labels; the best of their mean scores
+  float eps = 0;                         // DBSCAN
+  int min_samples = 0;
+  int upsample = 0, median = 0;  // of a cluster's map: factor, and side of the median's window
+  Rule rule = Rule::kMajority;
+};
+
+// Steps after the image network that cannot live in it.
+struct PostSteps {
+  std::optional<AreaThreshold> area_threshold;
+  std::optional<Refinement> pamr;
+  std::optional<Feedback> feedback;
+  std::optional<SegmentVote> segment_vote;
+  // CLIPtrase on VOC20: scores are multiplied by those of the class token (the extra output
+  // "class_features").
+  bool class_token = false;
+};
+
+// A network: names of its input and output, and one file per precision. The image encoder may have
+// further outputs; the feedback encoder has them as further inputs.
 struct EncoderSpec {
   std::string input, output;
-  std::map<std::string, std::string> variants;  // "float32" -> "image.onnx"
+  std::map<std::string, std::vector<int64_t>> extra_outputs;  // name -> shape for one window
+  std::map<std::string, std::string> variants;                // "float32" -> "image.onnx"
 };
 
 struct TokenizerSpec {
@@ -54,8 +89,9 @@ struct Manifest {
   std::array<float, 3> mean{}, std{};  // on the 0..255 scale
   float logit_scale = 1;
   float threshold = 0;
-  std::vector<PostStep> post_steps;
+  PostSteps post_steps;
   EncoderSpec image_encoder;
+  std::optional<EncoderSpec> feedback_encoder;
   std::optional<EncoderSpec> text_encoder;
   std::optional<TokenizerSpec> tokenizer;
   std::string templates;                            // default template set

@@ -76,6 +76,16 @@ struct RegionLabels {
   Timing timing;
 };
 
+// Class-agnostic segments of a frame, int32 [height, width]: 0, 1, ... without gaps, or -1 where
+// there is none. As a LabelMap they can be given to classify_masks.
+struct Segments {
+  int height = 0, width = 0;
+  int64_t count = 0;
+  std::vector<int32_t> ids;
+  std::string backend;
+  Timing timing;
+};
+
 // Unit features of a frame's patches, [height, width, dim].
 struct FeatureMap {
   int height = 0, width = 0, dim = 0;
@@ -91,15 +101,19 @@ struct FrameGeometry {
   int grid_h = 0, grid_w = 0;
 };
 
+// The networks of a bundle. `feedback` is needed where the manifest has a feedback encoder.
+struct Engines {
+  std::unique_ptr<Engine> image, feedback;
+};
+
 // Segments frames with one bundle. Calls from several threads are served one after another;
 // set_vocabulary does not wait for a frame and takes effect with the next one.
 class Segmenter {
  public:
   // Throws BackendUnavailable or EngineError.
   explicit Segmenter(const Bundle& bundle, const Settings& settings = {});
-  // With an image engine of the caller's.
-  Segmenter(const Bundle& bundle, std::unique_ptr<Engine> image_engine,
-            const Settings& settings = {});
+  // With engines of the caller's. Throws EngineError if one is missing.
+  Segmenter(const Bundle& bundle, Engines engines, const Settings& settings = {});
   ~Segmenter();
   Segmenter(Segmenter&&) noexcept;
   Segmenter& operator=(Segmenter&&) noexcept;
@@ -112,11 +126,18 @@ class Segmenter {
   // Throw ImageError, MaskError, VocabularyError (no words set), EngineError, Cancelled.
   Segmentation segment(const ImageView& image, const SegmentOptions& options = {});
   RegionLabels classify_masks(const ImageView& image, const Masks& masks);
+  // Of a bundle with the step "feedback" the features depend on the words.
   FeatureMap features(const ImageView& image);
+  // Needs no words. Throws BundleError if the bundle's method makes no segments.
+  Segments segments(const ImageView& image);
 
   // The image engine alone: normalised windows [count, 3, window height, window width] to unit
   // features [count, patches, dim].
   std::vector<float> encode_windows(const float* windows, int64_t count);
+  // Both passes, with the label of each patch [count, patches] in place of the words'. Throws
+  // BundleError if the bundle has no second pass.
+  std::vector<float> encode_feedback(const float* windows, const int32_t* patch_labels,
+                                     int64_t count);
 
   // Makes the call that runs now throw Cancelled at its next stage.
   void cancel();

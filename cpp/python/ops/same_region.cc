@@ -45,7 +45,8 @@ py::array_t<int32_t> majority(const Dense<uint16_t>& labels, int classes, std::a
 }  // namespace
 
 void bind_same_region(py::module_& ops) {
-  ops.def("same_region", &shared_regions);
+  ops.def("same_region", &shared_regions, py::arg("labels"), py::arg("grid"), py::arg("connected"),
+          py::arg("strict"), py::arg("threads"));
   ops.def("patch_majority", &majority);
 }
 

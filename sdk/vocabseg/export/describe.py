@@ -12,7 +12,7 @@ from .. import __version__, templates
 from ..errors import VocabsegError, VocabularyError
 from ..methods import Method
 from .source import Source
-from .trace import DTYPES
+from .trace import DTYPES, output_shapes
 from .window import Window
 
 PRECISIONS = tuple(DTYPES)
@@ -99,6 +99,7 @@ def describe(
 ) -> dict[str, Any]:
     """The manifest, without its files."""
     config = source.visual.config
+    _, *extra = output_shapes(source.visual, method, window.size).items()
     size = ("patch_size", "width", "layers", "heads", "embed_dim", "activation")
     return {
         "name": settings.name or f"{source.architecture}-{method.name}".lower(),
@@ -119,8 +120,14 @@ def describe(
         "logit_scale": settings.logit_scale or LOGIT_SCALES.get(method.name, DEFAULT_LOGIT_SCALE),
         "threshold": settings.threshold,
         "post_steps": [*method.post_steps(), *settings.post_steps()],
-        "image_encoder": {"input": "windows", "output": "features", "variants": dict(image)},
-        "feedback_encoder": feedback and {"output": "features", "variants": dict(feedback)},
+        "image_encoder": {
+            "input": "windows",
+            "output": "features",
+            "extra_outputs": {name: list(shape) for name, shape in extra},
+            "variants": dict(image),
+        },
+        "feedback_encoder": feedback
+        and {"input": "shared", "output": "features", "variants": dict(feedback)},
         "text_encoder": text and {"input": "tokens", "output": "embedding", "variants": dict(text)},
         "tokenizer": None,
         "templates": settings.templates,

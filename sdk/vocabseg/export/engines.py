@@ -1,4 +1,4 @@
-"""Ways to run a bundle's two towers, for verification. None of them imports torch."""
+"""Ways to run a bundle's networks, for verification. None of them imports torch."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class Towers(Protocol):
     precision: str
 
     def encode_windows(self, windows: np.ndarray) -> np.ndarray: ...
+
+    def encode_feedback(self, windows: np.ndarray, patch_labels: np.ndarray) -> np.ndarray: ...
 
     def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray: ...
 
@@ -64,6 +66,9 @@ class Runtime:
     def encode_windows(self, windows: np.ndarray) -> np.ndarray:
         return np.asarray(self._segmenter.encode_windows(windows))
 
+    def encode_feedback(self, windows: np.ndarray, patch_labels: np.ndarray) -> np.ndarray:
+        return np.asarray(self._segmenter.encode_feedback(windows, patch_labels.astype(np.int32)))
+
     def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
         made = np.asarray(self._tokenizer.encode_batch(list(prompts)))
         if not np.array_equal(made, tokens):
@@ -89,12 +94,28 @@ class StoredGraphs:
         self.backend, self.precision = f"{engine}/{precision}", precision
 
     def encode_windows(self, windows: np.ndarray) -> np.ndarray:
-        return self._run("image_encoder", windows)
+        return self._run("image_encoder", {self._input("image_encoder"): windows})[0]
+
+    def encode_feedback(self, windows: np.ndarray, patch_labels: np.ndarray) -> np.ndarray:
+        (step,) = (step for step in self._manifest["post_steps"] if step["name"] == "feedback")
+        flags = {"connected": step["connected"], "strict": step["strict"]}
+        core, grid = load_core(), tuple(self._manifest["grid"])
+        shared = [
+            core.ops.same_region(row.astype(np.int32), grid, **flags, threads=0) for row in patch_labels
+        ]
+        _, *extra = self._run("image_encoder", {self._input("image_encoder"): windows})
+        names = self._manifest["image_encoder"]["extra_outputs"]
+        inputs = {self._input("feedback_encoder"): np.stack(shared), **dict(zip(names, extra, strict=True))}
+        return self._run("feedback_encoder", inputs)[0]
 
     def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:
-        return self._run("text_encoder", tokens)
+        return self._run("text_encoder", {self._input("text_encoder"): tokens})[0]
 
-    def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
+    def _input(self, tower: str) -> str:
+        return str(self._manifest[tower]["input"])
+
+    def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """All outputs of a network, in its order."""
         raise NotImplementedError
 
 
@@ -114,9 +135,9 @@ class OpenVinoGraph(StoredGraphs):
         self._compile = lambda path: openvino.Core().compile_model(str(path), "CPU", options)
         super().__init__(folder, manifest, "openvino-graph", precision)
 
-    def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
+    def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         model = self._compile(variant(self._folder, self._manifest, tower, self.precision))
-        return np.concatenate([model([part])[0] for part in batches(values)])
+        return joined([list(model(part).values()) for part in batches(inputs)])
 
 
 class OnnxRuntime(StoredGraphs):
@@ -136,14 +157,22 @@ class OnnxRuntime(StoredGraphs):
         self._open = lambda path: onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         super().__init__(folder, manifest, "onnxruntime", precision)
 
-    def _run(self, tower: str, values: np.ndarray) -> np.ndarray:
+    def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         session = self._open(variant(self._folder, self._manifest, tower, self.precision))
-        name = self._manifest[tower]["input"]
-        return np.concatenate([session.run(None, {name: part})[0] for part in batches(values)])
+        return joined([session.run(None, part) for part in batches(inputs)])
 
 
-def batches(values: np.ndarray) -> list[np.ndarray]:
-    return [values[start : start + _BATCH] for start in range(0, len(values), _BATCH)]
+def batches(inputs: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """The inputs of the same rows each, a few rows at a time."""
+    count = len(next(iter(inputs.values())))
+    return [
+        {name: values[start : start + _BATCH] for name, values in inputs.items()}
+        for start in range(0, count, _BATCH)
+    ]
+
+
+def joined(parts: list[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
 def variant(folder: Path, manifest: dict[str, Any], tower: str, precision: str) -> Path:

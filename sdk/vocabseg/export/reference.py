@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .. import safetensors_io
 from ..clip import TextTransformer, VisualTransformer
 from ..methods import Method
+from ..methods.resclip import ResCLIP
+from ..methods.same_region import same_region
 from .tokenization import Tokenize
-from .trace import ImageEncoder, TextEncoder
+from .trace import FeedbackEncoder, ImageEncoder, TextEncoder
 
 WINDOWS = 2
 PROMPTS = (
@@ -59,11 +62,16 @@ def write_reference(
     text: TextTransformer | None,
     tokenize: Tokenize | None,
 ) -> None:
-    """Store windows and features; with a text tower also prompts, tokens and embeddings."""
+    """Store windows and features; with a text tower also prompts, tokens and embeddings; with a second pass also
+    labels of patches and its features."""
     encoder = ImageEncoder(visual, method).eval()
     # One window at a time: the batch must not change the result, and this bounds memory.
-    features = [encoder(torch.from_numpy(window[None]))[0].numpy() for window in windows]
-    tensors = {"windows": windows, "features": np.concatenate(features)}
+    outputs = [encoder(torch.from_numpy(window[None])) for window in windows]
+    tensors = {"windows": windows, "features": np.concatenate([first.numpy() for first, *_ in outputs])}
+    if isinstance(method, ResCLIP) and method.uses_text:
+        patch = visual.config.patch_size
+        grid = (windows.shape[2] // patch, windows.shape[3] // patch)
+        tensors |= feedback_reference(visual, method, grid, outputs)
     metadata = {}
     if text is not None and tokenize is not None:
         tokens = tokenize(PROMPTS)
@@ -71,3 +79,18 @@ def write_reference(
         tensors |= {"tokens": tokens, "embedding": embedding}
         metadata["prompts"] = json.dumps(PROMPTS)
     safetensors_io.write(path, tensors, metadata)
+
+
+def feedback_reference(
+    visual: VisualTransformer, method: ResCLIP, grid: tuple[int, int], outputs: Sequence[tuple[Tensor, ...]]
+) -> dict[str, np.ndarray]:
+    """``patch_labels`` int64 [2, N], blocks of a few patches, and the second pass's ``feedback`` features with them."""
+    rows, cols = np.mgrid[: grid[0], : grid[1]]
+    labels = np.stack([(rows // 3 + cols // 4 + shift) % 3 for shift in range(WINDOWS)]).reshape(WINDOWS, -1)
+    encoder = FeedbackEncoder(visual, method, grid).eval()
+    features = []
+    for (_, *inputs), of_window in zip(outputs, torch.from_numpy(labels), strict=True):
+        tokens, *attention = inputs
+        shared = same_region(of_window[None], grid, connected=method.connected, strict=method.strict_paper)
+        features.append(encoder(tokens, shared.float(), *attention).numpy())
+    return {"patch_labels": labels.astype(np.int64), "feedback": np.concatenate(features)}

@@ -87,16 +87,19 @@ def unit_rows(x: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def output_names(visual: VisualTransformer, method: Method, size: tuple[int, int]) -> list[str]:
-    """What the image tower gives, ``features`` first."""
-    return list(method.outputs(visual, torch.zeros(1, 3, *size)))
+def output_shapes(
+    visual: VisualTransformer, method: Method, size: tuple[int, int]
+) -> dict[str, tuple[int, ...]]:
+    """What the image tower gives for one window, ``features`` first."""
+    outputs = method.outputs(visual, torch.zeros(1, 3, *size))
+    return {name: tuple(values.shape[1:]) for name, values in outputs.items()}
 
 
 @torch.inference_mode()
 def trace_image(visual: VisualTransformer, method: Method, size: tuple[int, int], precision: str) -> ir.Model:
     """The image tower as ONNX: ``windows`` float32 [batch, 3, H, W] to ``features`` float32 [batch, N, D] and what
     else the method gives."""
-    names = output_names(visual, method, size)
+    names = list(output_shapes(visual, method, size))
     module = ImageEncoder(visual, method, DTYPES[precision]).eval()
     with fixed_positions(module.visual, visual, method, size):
         return trace(module, {"windows": torch.zeros(2, 3, *size)}, names)

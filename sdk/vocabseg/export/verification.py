@@ -36,7 +36,7 @@ def verify(
 
 
 def compare_towers(folder: Path, manifest: dict[str, Any], towers: Towers) -> list[Parity]:
-    """Both towers of an open bundle against its reference."""
+    """Every network of an open bundle against its reference."""
     reference, metadata = read_reference(folder, manifest)
     features = reference["features"]
     text = stored_text(folder, manifest)
@@ -44,6 +44,9 @@ def compare_towers(folder: Path, manifest: dict[str, Any], towers: Towers) -> li
         text = random_text(features.shape[-1], features)
     judged = (towers.backend, towers.precision)
     results = [compare("image", *judged, towers.encode_windows(reference["windows"]), features, text)]
+    if manifest.get("feedback_encoder"):
+        second = towers.encode_feedback(reference["windows"], reference["patch_labels"])
+        results.append(compare("feedback", *judged, second, reference["feedback"], text))
     if manifest.get("text_encoder"):
         embedding = towers.encode_prompts(stored_prompts(metadata), reference["tokens"])
         results.append(compare("text", *judged, embedding, reference["embedding"], None))
@@ -55,7 +58,9 @@ def read_reference(folder: Path, manifest: dict[str, Any]) -> tuple[dict[str, np
     if not name:
         raise BundleError(f"bundle {folder} carries no reference; export it again with: vocabseg export")
     tensors, metadata = safetensors_io.read(inside(folder, name), BundleError)
-    needed = {"windows", "features"} | ({"tokens", "embedding"} if manifest.get("text_encoder") else set())
+    needed = {"windows", "features"}
+    needed |= {"tokens", "embedding"} if manifest.get("text_encoder") else set()
+    needed |= {"patch_labels", "feedback"} if manifest.get("feedback_encoder") else set()
     if not needed <= set(tensors):
         raise BundleError(f"{name} of bundle {folder} lacks {', '.join(sorted(needed - set(tensors)))}")
     return tensors, metadata

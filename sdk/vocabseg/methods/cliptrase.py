@@ -16,6 +16,7 @@ from .base import Method, attend
 
 # Of a cluster's map: enlarged so many times, then filtered with a window of so many pixels.
 UPSAMPLE, MEDIAN = 4, 7
+RULES = ("majority", "mean")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class CLIPtrase(Method):
     W_ij = relu(C_ij - C_cls,j) of patches: what a patch shares with another beyond what all share. Rows of W are
     clustered (DBSCAN with ``eps`` and ``min_samples``; the authors use 0.7 and 3 at 224 pixels, 1.1 and 7 at 336);
     every cluster's mean row, up-sampled and median-filtered, is its map; pixels belong to the cluster whose map
-    is largest there, and take the label that most of them have.
+    is largest there, and take the label that most of them have (``rule="mean"``, the official code's second
+    path: the best of their mean scores). With ``class_token``, as the authors do on VOC20, scores are multiplied by
+    those of the class token.
 
     The paper sums the attentions and describes a denoising by W_ii; the released code subtracts the class token's
     row, which is what runs here.
@@ -37,26 +40,36 @@ class CLIPtrase(Method):
 
     eps: float = 0.7
     min_samples: int = 3
+    rule: str = "majority"
+    class_token: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ValueError(f"rule is {self.rule!r}, expected one of {', '.join(RULES)}")
 
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
         return self.outputs(visual, images)["features"]
 
     def outputs(self, visual: VisualTransformer, images: Tensor) -> dict[str, Tensor]:
-        """``features`` [B, N, D]; ``class_features`` [B, D], the class token's; ``affinity`` W [B, N, N]."""
+        """``features`` [B, N, D]; ``affinity`` W [B, N, N]; with ``class_token`` also ``class_features`` [B, D]."""
         x, _ = visual.embed(images, self.position, self.padding)
         for block in visual.blocks[:-2]:
             x = block(x)
         correlations = token_cosines(visual.blocks[-2], x)
         projected = visual.project(last_block(visual.blocks[-1], visual.blocks[-2](x)))
-        return {
+        outputs = {
             "features": projected[:, 1:],
-            "class_features": projected[:, 0],
             "affinity": (correlations[:, 1:, 1:] - correlations[:, :1, 1:]).relu(),
         }
+        if self.class_token:
+            outputs["class_features"] = projected[:, 0]
+        return outputs
 
     def post_steps(self) -> list[dict[str, Any]]:
         clusters = {"eps": self.eps, "min_samples": self.min_samples}
-        return [{"name": "segment_vote", **clusters, "upsample": UPSAMPLE, "median": MEDIAN}]
+        maps = {"upsample": UPSAMPLE, "median": MEDIAN}
+        vote: dict[str, Any] = {"name": "segment_vote", **clusters, **maps, "rule": self.rule}
+        return [vote, {"name": "class_token"}] if self.class_token else [vote]
 
 
 def last_block(block: Block, x: Tensor) -> Tensor:

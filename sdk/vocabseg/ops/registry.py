@@ -14,8 +14,8 @@ from ..errors import BackendUnavailable
 # Op -> its folder under kernels/.
 FOLDERS = {
     "cluster_maps": "clustering",
-    "dbscan": "clustering",
     "correlative_attention": "correlative_attention",
+    "dbscan": "clustering",
     "decode_labels": "label_decoding",
     "mask_classification": "mask_pooling",
     "mask_pool": "mask_pooling",
