@@ -30,8 +30,8 @@ struct ImageView {
 using Timing = std::vector<std::pair<std::string, double>>;
 
 struct SegmentOptions {
-  // Also return the probability of each pixel's class; where segments vote by majority, the share of
-  // the segment's pixels that had this class.
+  // Also return the probability of each pixel's class; where segments vote by majority, the share
+  // of the segment's pixels that had this class.
   bool scores = false;
   std::optional<float> threshold;    // instead of the bundle's
   std::optional<float> logit_scale;  // instead of the bundle's
