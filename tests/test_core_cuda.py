@@ -79,6 +79,7 @@ def test_set_is_described_without_a_driver(folder):
         False,
     )
     assert kernels.choose("scale", "fp16", {"ADD": 1}, 87).arch == 87
+    assert (cubin.runs_on(87), cubin.runs_on(89)) == (True, False)
     with pytest.raises(BackendUnavailable, match="libcuda-of-nobody.so.1 is not installed"):
         kernels.launch("scale", "fp16", {"ADD": 1}, {}, stream=0)
 

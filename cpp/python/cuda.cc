@@ -70,7 +70,9 @@ void bind_values(py::module_& module) {
       .def_readonly("dtype", &cuda::CubinInfo::dtype)
       .def_readonly("variant", &cuda::CubinInfo::variant)
       .def_readonly("arch", &cuda::CubinInfo::arch)
-      .def_readonly("exact_arch", &cuda::CubinInfo::exact_arch, "It runs on `arch` only.");
+      .def_readonly("exact_arch", &cuda::CubinInfo::exact_arch, "Arch-specific code.")
+      .def("runs_on", &cuda::CubinInfo::runs_on, py::arg("arch"),
+           "Whether a device of an architecture runs it.");
 }
 
 }  // namespace

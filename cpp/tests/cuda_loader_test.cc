@@ -31,14 +31,17 @@ TEST_F(CudaLoader, ListsDevices) {
 }
 
 TEST_F(CudaLoader, ChoosesTheNewestThatRuns) {
-  const CubinSet set = set_of({cubin(80), cubin(86), cubin(87), cubin(90), exact(90), exact(100)});
+  const CubinSet set = set_of(
+      {cubin(80), cubin(86), cubin(87), cubin(90), exact(90), exact(100), cubin(110), exact(120)});
   EXPECT_EQ(chosen(set, 80), "80");
   EXPECT_EQ(chosen(set, 86), "86");
   EXPECT_EQ(chosen(set, 87), "87");
   EXPECT_EQ(chosen(set, 89), "86") << "cubins of Jetson run on Jetson only";
   EXPECT_EQ(chosen(set, 90), "90a") << "arch-specific code first";
   EXPECT_EQ(chosen(set, 100), "100a");
-  for (const int arch : {75, 103, 120}) {
+  EXPECT_EQ(chosen(set, 110), "110");
+  EXPECT_EQ(chosen(set, 120), "120a");
+  for (const int arch : {75, 101, 103, 111, 121}) {
     EXPECT_THROW(chosen(set, arch), BackendUnavailable) << arch;
   }
 }

@@ -14,6 +14,8 @@ import torch
 
 from vocabseg import _core, ops
 from vocabseg.errors import BackendUnavailable, ShapeError
+from vocabseg.kernels.aot.architectures import ARCHITECTURES
+from vocabseg.kernels.aot.manifest import FOLDER
 from vocabseg.kernels.aot.workloads import WORKLOADS
 from vocabseg.kernels.patch_text_similarity.triton import SIMILARITY
 from vocabseg.ops import cubin, registry
@@ -57,13 +59,13 @@ def library(tmp_path_factory) -> str:
 
 
 @pytest.fixture
-def driver(library, folder, monkeypatch) -> ctypes.CDLL:
+def driver(library, monkeypatch) -> ctypes.CDLL:
     """A driver of one Orin without a GPU; what is launched can be read from it."""
     driver = ctypes.CDLL(library)
     driver.fake_cuda_launches.restype = ctypes.c_char_p
     driver.fake_cuda_reset()
     driver.fake_cuda_set_device(b"Fake Orin", 8, 7)
-    cubins = _core.cuda.CubinSet.open(str(folder), library)
+    cubins = _core.cuda.CubinSet.open(str(FOLDER), library)
     monkeypatch.setattr(cubin, "cubin_set", lambda: cubins)
     devices = _core.cuda.devices
     monkeypatch.setattr(_core.cuda, "devices", lambda: devices(library))
@@ -78,23 +80,21 @@ def test_check(driver) -> None:
         cubin.check("cuda:1")
     with pytest.raises(BackendUnavailable, match="expected a CUDA device"):
         cubin.check("cpu")
-    driver.fake_cuda_set_device(b"Old Xavier", 7, 2)
-    with pytest.raises(BackendUnavailable, match="Old Xavier is sm_72, the cubins are for sm_"):
+
+
+@pytest.mark.parametrize(("device", "code"), [*((arch, arch) for arch in ARCHITECTURES), (88, 86)])
+def test_devices_that_run_the_set(driver, entries, device, code) -> None:
+    driver.fake_cuda_set_device(b"Some GPU", *divmod(device, 10))
+    assert cubin.check("cuda") == f"compiled ahead of time for Some GPU (sm_{device})"
+    wanted = [(entry["kernel"], entry["dtype"], entry["variant"]) for entry in entries]
+    assert {cubin.cubin_set().choose(*kernel, device).arch for kernel in wanted} == {code}
+
+
+@pytest.mark.parametrize("device", [72, 75, 101, 103, 121])
+def test_devices_that_do_not(driver, device) -> None:
+    driver.fake_cuda_set_device(b"Some GPU", *divmod(device, 10))
+    with pytest.raises(BackendUnavailable, match=f"Some GPU is sm_{device}, the cubins are for sm_80, "):
         cubin.check("cuda")
-
-
-@pytest.mark.parametrize(
-    ("arch", "exact", "device", "runs"),
-    [
-        (80, False, 89, True),
-        (80, False, 90, False),
-        (87, False, 86, False),
-        (90, True, 90, True),
-        (120, True, 121, False),
-    ],
-)
-def test_which_devices_run_a_cubin(arch, exact, device, runs) -> None:
-    assert cubin._runs(arch, exact, device) == runs
 
 
 def test_launch_reaches_the_driver(driver) -> None:

@@ -11,6 +11,7 @@ from tools import opcodes
 from vocabseg.kernels.aot import catalogue, manifest
 from vocabseg.kernels.aot.architectures import ARCHITECTURES, MAX_REGISTERS_PER_THREAD, RESERVED_SHARED
 from vocabseg.kernels.aot.elf import read_cubin
+from vocabseg.kernels.aot.manifest import FOLDER
 
 # Bytes of the whole set, packs and manifest, as they lie on disk and as git and wheels store them. Above them: fewer
 # variants, or a set that is downloaded.
@@ -29,8 +30,8 @@ def name_of(entry) -> str:
 
 
 @pytest.fixture(scope="module")
-def cubins(folder, entries):
-    return [(entry, read_cubin(manifest.cubin(folder, entry))) for entry in entries]
+def cubins(entries):
+    return [(entry, read_cubin(manifest.cubin(FOLDER, entry))) for entry in entries]
 
 
 def test_parameters_are_the_declared_arguments(cubins) -> None:
@@ -89,8 +90,8 @@ def test_every_kernel_is_there_once(entries) -> None:
     assert set(found) == expected
 
 
-def test_set_is_small(folder) -> None:
-    contents = [path.read_bytes() for path in folder.iterdir()]
+def test_set_is_small() -> None:
+    contents = [path.read_bytes() for path in FOLDER.iterdir()]
     assert sum(map(len, contents)) < SIZE_CEILING
     assert sum(len(zlib.compress(content)) for content in contents) < COMPRESSED_CEILING
 

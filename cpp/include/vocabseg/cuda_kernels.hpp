@@ -40,7 +40,11 @@ struct CubinInfo {
   std::string kernel, dtype;
   Variant variant;
   int arch = 0;
-  bool exact_arch = false;  // runs on `arch` only
+  bool exact_arch = false;  // arch-specific code
+
+  // Whether a device of an architecture runs it: its own, or a later one of the same major version
+  // if neither is of a Jetson and the code is not arch-specific.
+  bool runs_on(int device_arch) const;
 };
 
 // A kernel for one device, loaded. Cheap to copy; it keeps what it needs of its set. May be used by
@@ -78,9 +82,8 @@ class CubinSet {
 
   const std::vector<CubinInfo>& cubins() const;
 
-  // The cubin that a device of an architecture runs: arch-specific code for `arch` itself, else the
-  // newest of the same major version that is not newer than `arch`. Throws BackendUnavailable, and
-  // says what there is, if there is none.
+  // The newest cubin that a device of an architecture runs, arch-specific code first. Throws
+  // BackendUnavailable, and says what there is, if there is none.
   const CubinInfo& choose(const std::string& kernel, const std::string& dtype,
                           const Variant& variant, int arch) const;
 

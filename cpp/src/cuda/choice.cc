@@ -11,12 +11,8 @@ namespace {
 
 // Jetson's chips: NVIDIA promises no binary compatibility between them and others of their major
 // version (CUDA C++ Programming Guide, "Binary Compatibility").
-bool is_jetson(int arch) { return arch == 53 || arch == 62 || arch == 72 || arch == 87; }
-
-bool runs_on(const CubinInfo& cubin, int arch) {
-  if (cubin.arch == arch) return true;
-  if (cubin.exact_arch || is_jetson(cubin.arch) || is_jetson(arch)) return false;
-  return cubin.arch / 10 == arch / 10 && cubin.arch < arch;
+bool is_jetson(int arch) {
+  return arch == 53 || arch == 62 || arch == 72 || arch == 87 || arch == 110;
 }
 
 using Text = std::function<std::string(const CubinInfo&)>;
@@ -46,6 +42,12 @@ std::string arch_text(const CubinInfo& cubin) {
 
 }  // namespace
 
+bool CubinInfo::runs_on(int device_arch) const {
+  if (arch == device_arch) return true;
+  if (exact_arch || is_jetson(arch) || is_jetson(device_arch)) return false;
+  return arch / 10 == device_arch / 10 && arch < device_arch;
+}
+
 std::string variant_text(const Variant& variant) {
   std::string list;
   for (const auto& [key, value] : variant) {
@@ -73,7 +75,7 @@ size_t choose_cubin(const std::vector<Cubin>& cubins, const std::string& kernel,
       [](const CubinInfo& cubin) { return variant_text(cubin.variant); },
       [&](const CubinInfo& cubin) { return cubin.variant == variant; });
   left = keep(left, left.front()->name() + " that runs on sm_" + std::to_string(arch), arch_text,
-              [&](const CubinInfo& cubin) { return runs_on(cubin, arch); });
+              [&](const CubinInfo& cubin) { return cubin.runs_on(arch); });
   const auto best = std::max_element(left.begin(), left.end(), [](const Cubin* a, const Cubin* b) {
     return std::pair(a->info.arch, a->info.exact_arch) <
            std::pair(b->info.arch, b->info.exact_arch);

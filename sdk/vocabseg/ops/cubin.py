@@ -31,7 +31,7 @@ def check(device: str) -> str:
             f"the CUDA driver shows devices {sorted(found)}, expected {index} among them"
         )
     arch = found[index].arch
-    if not any(_runs(item.arch, item.exact_arch, arch) for item in cubins.kernels):
+    if not any(item.runs_on(arch) for item in cubins.kernels):
         known = ", ".join(f"sm_{item}" for item in cubins.architectures)
         raise BackendUnavailable(f"{found[index].name} is sm_{arch}, the cubins are for {known}")
     return f"compiled ahead of time for {found[index].name} (sm_{arch})"
@@ -66,8 +66,3 @@ def __getattr__(op: str) -> Callable[..., Any]:
     from .gpu import GpuOps
 
     return getattr(GpuOps(launch), op)
-
-
-def _runs(arch: int, exact: bool, device: int) -> bool:
-    """Whether code for ``arch`` runs on a device: on its own architecture, and on later ones of its generation."""
-    return arch == device or (not exact and arch // 10 == device // 10 and arch < device)
