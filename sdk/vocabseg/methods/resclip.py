@@ -19,7 +19,6 @@ from .refinement import pamr
 from .same_region import same_region
 
 PAMR_STEPS, PAMR_DILATIONS = 10, (8, 16)
-RCS_LAYERS = slice(5, 9)  # blocks 6 to 9, whatever the depth
 # Base method -> the pairs whose attentions it adds up, and whether skip connection and feed-forward stay.
 BASES: dict[str, tuple[tuple[tuple[str, str], ...], bool]] = {
     "vanilla": ((("q", "k"),), True),
@@ -34,10 +33,10 @@ class ResCLIP(Method):
     """The last block of ``base``, with two residuals for its attention.
 
     ``rcs=(τ, λ)``, residual cross-correlation self-attention: A <- τ ((1 - λ) A + λ A_c), A_c the mean attention of
-    blocks 6 to 9, head by head. ``sfr=(τ, λ)``, semantic feedback refinement: a first pass labels every patch
-    with a query, pixels under ``temp_thd`` with query 0; S says which patches share a region, and the logits of
-    a second pass are s <- τ ((1 - λ) s + λ S). ``None`` switches either off (in the official code the switches
-    are tuples, always true). ``std`` is NACLIP's.
+    ``rcs_layers`` (first, end), head by head; the authors take blocks 6 to 9 whatever the depth. ``sfr=(τ, λ)``,
+    semantic feedback refinement: a first pass labels every patch with a query, pixels under ``temp_thd`` with query
+    0; S says which patches share a region, and the logits of a second pass are s <- τ ((1 - λ) s + λ S). ``None``
+    switches either off (in the official code the switches are tuples, always true). ``std`` is NACLIP's.
 
     The defaults are the published numbers' code: PAMR inside the first pass, a walk between two patches that stops
     early, a blur along flattened patches, S rounded to half precision. ``strict_paper`` is what the paper says:
@@ -55,6 +54,7 @@ class ResCLIP(Method):
     logit_scale: float = 40.0
     connected: bool = True
     strict_paper: bool = False
+    rcs_layers: tuple[int, int] = (5, 9)
 
     def __post_init__(self) -> None:
         if self.base not in BASES:
@@ -81,11 +81,6 @@ class ResCLIP(Method):
     def outputs(self, visual: VisualTransformer, images: Tensor) -> dict[str, Tensor]:
         """``features`` of the first pass, the only one without ``sfr``; and for the second one ``tokens`` that enter
         the last block [B, 1 + N, D] and, with ``rcs``, ``attention`` A_c [B, heads, 1 + N, 1 + N]."""
-        if len(visual.blocks) <= RCS_LAYERS.stop:
-            raise ShapeError(
-                f"resclip takes the attention of blocks {RCS_LAYERS.start + 1} to {RCS_LAYERS.stop} and rewrites a "
-                f"later one; this model has {len(visual.blocks)} blocks"
-            )
         x, grid = visual.embed(images, self.position, self.padding)
         middle = []
         for block in visual.blocks[:-1]:
@@ -93,12 +88,12 @@ class ResCLIP(Method):
             attention = correlation(q, k)
             middle.append(attention)
             x = attend(block, x, attention, v, residual=True)
-        cross = torch.stack(middle[RCS_LAYERS]).mean(0)
+        cross = None if self.rcs is None else self._cross(middle)
         features = visual.project(self._last_block(visual.blocks[-1], x, grid, cross, None)[:, 1:])
         outputs = {"features": features}
         if self.sfr is not None:
             outputs["tokens"] = x
-            if self.rcs is not None:
+            if cross is not None:
                 outputs["attention"] = cross
         return outputs
 
@@ -127,6 +122,15 @@ class ResCLIP(Method):
                 "strict": self.strict_paper,
             }
         ]
+
+    def _cross(self, attentions: list[Tensor]) -> Tensor:
+        first, end = self.rcs_layers
+        if not 0 <= first < end <= len(attentions):
+            raise ShapeError(
+                f"rcs_layers={self.rcs_layers} (first, end) does not fit a model whose layers before the last are 0 to "
+                f"{len(attentions) - 1}: set rcs_layers within them, or switch it off with rcs=None"
+            )
+        return torch.stack(attentions[first:end]).mean(0)
 
     def _last_block(
         self, block: Block, x: Tensor, grid: tuple[int, int], cross: Tensor | None, shared: Tensor | None
