@@ -29,11 +29,13 @@ MERGES = [
 VOCAB_SIZE = 514 + len(MERGES)
 
 
-def small_clip(layout: str = "ViT-B-16", activation: str = "quick_gelu", seed: int = 0) -> CLIP:
+def small_clip(
+    layout: str = "ViT-B-16", activation: str = "quick_gelu", seed: int = 0, layers: int = LAYERS
+) -> CLIP:
     """Both towers with random weights, biases and scales too, so that no engine can fold any of them away."""
     patch, grid, heads, channels = LAYOUTS[layout]
     width = heads * channels
-    visual = VisualConfig(width, LAYERS, heads, patch, grid, EMBED_DIM, 4 * width, activation)
+    visual = VisualConfig(width, layers, heads, patch, grid, EMBED_DIM, 4 * width, activation)
     text = TextConfig(64, 2, 2, 16, VOCAB_SIZE, EMBED_DIM, 256, activation)
     clip = initialize(build(visual, text), seed)
     generator = torch.Generator().manual_seed(seed + 1)

@@ -7,12 +7,13 @@ import sys
 from typing import Any
 
 from ..errors import BackendUnavailable, ShapeError, VocabsegError
-from . import terminal
+from . import parameters, presets, terminal
 from .verify import parity_table
 
 _EPILOG = """examples:
   vocabseg export ViT-B-16 --pretrained openai --method sclip --out bundle/
   vocabseg export ViT-B-16 --pretrained weights.safetensors --method naclip --set std=5 --out bundle/
+  vocabseg export ViT-B-16 --pretrained openai --method scclip --preset context60 --out bundle/
   vocabseg export ViT-L-14-336 --pretrained none --whole 336x448 --precision float32 bfloat16 --out bundle/"""
 
 
@@ -50,19 +51,27 @@ def _add_model(group: Any) -> None:
 
 def _add_method(group: Any) -> None:
     group.add_argument(
-        "--method", default="sclip", metavar="NAME", help="sclip by default; an unknown one lists all"
+        "--method", default="sclip", metavar="NAME", help="sclip by default; see: vocabseg methods"
     )
     group.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="parameters of the method"
+        "--preset",
+        metavar="NAME",
+        help="settings of the authors for a data set; options given here win; see: vocabseg methods NAME",
+    )
+    group.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="parameters of the method: std=5, multi=3,10, sfr=none",
     )
     group.add_argument("--logit-scale", type=float, metavar="X", help="of the cosines before the softmax")
-    group.add_argument(
-        "--threshold", type=float, default=0.0, metavar="P", help="least probability of a label"
-    )
+    group.add_argument("--threshold", type=float, metavar="P", help="least probability of a label (0)")
     group.add_argument(
         "--area-threshold", type=float, metavar="SHARE", help="drop classes with a smaller share"
     )
-    group.add_argument("--pamr", type=int, metavar="STEPS", help="refine with PAMR")
+    group.add_argument("--pamr", type=int, metavar="STEPS", help="refine with PAMR; 0: do not")
 
 
 def _add_window(group: Any) -> None:
@@ -70,7 +79,7 @@ def _add_window(group: Any) -> None:
     group.add_argument("--stride", type=int, metavar="PX", help="between windows (half of --crop)")
     group.add_argument("--short-side", type=int, metavar="PX", help="of the resized frame (336)")
     group.add_argument("--whole", metavar="HxW", help="the whole frame at one size instead")
-    group.add_argument("--resize", choices=("bilinear", "bicubic"), default="bilinear")
+    group.add_argument("--resize", choices=("bilinear", "bicubic"), help="of the frame (bilinear)")
 
 
 def _add_content(group: Any) -> None:
@@ -97,7 +106,8 @@ def _add_content(group: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     exporter = _load_exporter()
-    method = _method(args.method, args.set)
+    presets.apply(args)
+    _method(args)  # what is wrong with it is said before a model is loaded
     window = _window(args)
     settings = exporter["Settings"](
         name=args.name,
@@ -108,14 +118,15 @@ def run(args: argparse.Namespace) -> int:
         merges=args.merges,
         licence=args.licence,
         logit_scale=args.logit_scale,
-        threshold=args.threshold,
+        threshold=args.threshold or 0.0,
         area_threshold=args.area_threshold,
-        pamr_steps=args.pamr,
+        pamr_steps=args.pamr or None,
     )
     exporter["check_target"](args.out, args.force)
     source = exporter["load"](
         args.model, args.pretrained, args.activation, args.heads, args.text_heads, args.seed
     )
+    method = _method(args, source.visual.config.layers)
     step = (lambda text: None) if args.json or args.quiet else (lambda text: print(text, file=sys.stderr))
     results = exporter["export_bundle"](source, method, window, args.out, settings, args.force, step)
     if args.json:
@@ -139,42 +150,30 @@ def _load_exporter() -> dict[str, Any]:
     return {"check_target": check_target, "Settings": Settings, "export_bundle": export_bundle, "load": load}
 
 
-def _method(name: str, pairs: list[str]) -> Any:
+def _method(args: argparse.Namespace, layers: int = 12) -> Any:
     from .. import methods
 
     try:
-        return methods.get(name, **dict(map(_parameter, pairs)))
+        given = parameters.parse(args.method, args.set)
+        return methods.get(args.method, **{**presets.parameters(args, layers), **given})
     except (TypeError, ValueError) as error:
         raise VocabsegError(str(error)) from error
-
-
-def _parameter(pair: str) -> tuple[str, Any]:
-    """``std=5`` to ("std", 5.0); true, false and none in any case, numbers, and else text."""
-    key, equals, text = pair.partition("=")
-    if not equals or not key:
-        raise VocabsegError(f"--set {pair!r} is not of the form key=value")
-    constants = {"true": True, "false": False, "none": None}
-    if text.lower() in constants:
-        return key, constants[text.lower()]
-    try:
-        return key, float(text)
-    except ValueError:
-        return key, text
 
 
 def _window(args: argparse.Namespace) -> Any:
     from ..export import window
 
+    resize = args.resize or "bilinear"
     if args.whole is None:
         return window.sliding(
             224 if args.crop is None else args.crop,
             args.stride,
             336 if args.short_side is None else args.short_side,
-            args.resize,
+            resize,
         )
     if not args.crop is args.stride is args.short_side is None:
         raise ShapeError("--whole is one fixed size; leave --crop, --stride and --short-side out")
     height, x, width = args.whole.lower().partition("x")
     if not (x and height.isdecimal() and width.isdecimal()):
         raise ShapeError(f"--whole {args.whole!r} is not a size such as 336x448 (height x width)")
-    return window.whole(int(height), int(width), args.resize)
+    return window.whole(int(height), int(width), resize)

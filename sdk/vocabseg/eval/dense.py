@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import ops
-from ..clip import CLIP, dense_features
+from .. import methods, ops
+from ..clip import CLIP
 from ..methods import Method
+from ..methods.cliptrase import CLIPtrase
 from ..templates import get as template_set
 from ..train.scenes import Scene
 from .metrics import ConfusionMatrix
+from .segments import vote
 
 
 @torch.inference_mode()
@@ -54,12 +56,21 @@ class DenseSegmenter:
         plan = ops.window_plan(
             size, crop=crop, stride=stride, patch=config.patch_size, source=image.shape[:2]
         )
-        windows = torch.from_numpy(ops.preprocess(image, plan))
-        features = dense_features(self.model.visual, self.method, windows)
-        scores = ops.patch_text_similarity(features.numpy(), self.rows.numpy())
-        return ops.decode_labels(
-            scores.reshape(plan.windows, -1, plan.grid_h, plan.grid_w), plan=plan, classes=len(self.rows)
-        )
+        method = methods.get(self.method) if isinstance(self.method, str) else self.method
+        outputs = self._outputs(method, torch.from_numpy(ops.preprocess(image, plan)))
+        scores = ops.patch_text_similarity(outputs["features"], self.rows.numpy())
+        scores = scores.reshape(plan.windows, -1, plan.grid_h, plan.grid_w)
+        labels = ops.decode_labels(scores, plan=plan, classes=len(self.rows))
+        if isinstance(method, CLIPtrase):
+            return vote(labels, len(self.rows), plan, outputs["affinity"], method)
+        return labels
+
+    @torch.inference_mode()
+    def _outputs(self, method: Method, windows: Tensor) -> dict[str, np.ndarray]:
+        visual = self.model.visual
+        if method.uses_text:
+            return {"features": method.features(visual, windows, self.rows).numpy()}
+        return {name: value.numpy() for name, value in method.outputs(visual, windows).items()}
 
 
 def evaluate(

@@ -7,24 +7,26 @@ NACLIP(std=5.0, residual=False)
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .base import Method
-from .clearclip import ClearCLIP
-from .cliptrase import CLIPtrase
-from .maskclip import MaskCLIP
-from .naclip import NACLIP
-from .proxyclip import ProxyCLIP
-from .resclip import ResCLIP
-from .scclip import SCCLIP
-from .sclip import SCLIP
-from .vanilla import Vanilla
+if TYPE_CHECKING:
+    from .base import Method
 
-__all__ = ["Method", "get", "names"]
+__all__ = ["Method", "get", "kind", "names"]
 
-_METHODS: dict[str, type[Method]] = {
-    m.name: m for m in (Vanilla, MaskCLIP, SCLIP, ClearCLIP, NACLIP, CLIPtrase, ProxyCLIP, ResCLIP, SCCLIP)
+# Imported on first use, as they need torch; their names and ``presets`` do not. In the order of their papers.
+_METHODS = {
+    "vanilla": "Vanilla",
+    "maskclip": "MaskCLIP",
+    "sclip": "SCLIP",
+    "clearclip": "ClearCLIP",
+    "naclip": "NACLIP",
+    "cliptrase": "CLIPtrase",
+    "proxyclip": "ProxyCLIP",
+    "resclip": "ResCLIP",
+    "scclip": "SCCLIP",
 }
 
 
@@ -33,16 +35,28 @@ def names() -> list[str]:
     return list(_METHODS)
 
 
+def kind(name: str) -> type[Method]:
+    """The class of a method. Raises ValueError where there is none of this name."""
+    if name not in _METHODS:
+        raise ValueError(f"no method {name!r}; known: {', '.join(_METHODS)}")
+    return getattr(importlib.import_module(f".{name}", __name__), _METHODS[name])
+
+
 def get(name: str, **parameters: Any) -> Method:
     """A method by name, with parameters of its class.
 
     Raises:
         ValueError: no such method, no such parameter, or a value that the method does not take.
     """
-    if name not in _METHODS:
-        raise ValueError(f"no method {name!r}; known: {', '.join(_METHODS)}")
-    known = [field.name for field in fields(_METHODS[name])]
+    method = kind(name)
+    known = [field.name for field in fields(method)]
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise ValueError(f"{name} has no parameter {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
-    return _METHODS[name](**parameters)
+    return method(**parameters)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Method":
+        return importlib.import_module(".base", __name__).Method
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

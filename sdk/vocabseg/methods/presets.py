@@ -20,6 +20,7 @@ class Preset:
     crop: int = 224
     stride: int = 112
     whole: tuple[int, int] | None = None
+    resize: str = "bilinear"
     logit_scale: float = 40.0
     threshold: float = 0.0
     area_threshold: float | None = None
@@ -105,7 +106,7 @@ def _scclip() -> dict[str, Preset]:
 def _cliptrase() -> dict[str, Preset]:
     def preset(name: str, side: int, eps: float, min_samples: int) -> Preset:
         parameters = {"eps": eps, "min_samples": min_samples}
-        return Preset(name, whole=(side, side), logit_scale=100, parameters=parameters)
+        return Preset(name, whole=(side, side), resize="bicubic", logit_scale=100, parameters=parameters)
 
     names = ("voc20", "context59", "coco_stuff", "ade20k")
     return {name: preset(name, 224, 0.7, 3) for name in names} | {
