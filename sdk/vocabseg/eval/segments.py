@@ -24,7 +24,7 @@ def vote(
     votes = np.zeros((classes, *labels.shape), np.uint16)
     for box, rows in zip(boxes(plan), affinity, strict=True):
         voted = _majority(labels[box], segments(rows, plan, labels[box].shape, method), classes)
-        votes[(slice(None), *box)] += np.arange(classes)[:, None, None] == voted
+        votes[:, box[0], box[1]] += np.arange(classes)[:, None, None] == voted
     return votes.argmax(0).astype(labels.dtype)
 
 
