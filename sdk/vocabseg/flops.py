@@ -96,8 +96,7 @@ def _one_correlation(s: Sizes) -> int:
 
 def _cliptrase(s: Sizes) -> int:
     affinity = 3 * s.pairs  # cosines of q, k and v in the block before
-    class_token = 2 * s.width * s.embed_dim
-    return affinity + s.block + 2 * s.pairs + s.projection + class_token
+    return affinity + s.block + 2 * s.pairs + s.projection
 
 
 def _resclip(s: Sizes) -> int:

@@ -41,7 +41,7 @@ def _overview(known: dict[str, dict[str, Any]]) -> str:
     for name, entry in known.items():
         first = entry["published"][0]
         note = protocols.setdefault(_protocol(first), len(protocols) + 1)
-        published = f"{first['miou'][_SHOWN_SET]:g} [{note}]"
+        published = f"{_number(first['miou'][_SHOWN_SET])} [{note}]"
         rows.append((name, entry["venue"], _flops(entry), _time(entry), published, _demo(entry)))
     header = ("method", "paper", "flops", "time", _SHOWN_SET, "demo")
     changes = [_indented(f"{name:<10} ", entry["changes"]) for name, entry in known.items()]
@@ -90,7 +90,7 @@ def _published(published: list[dict[str, Any]]) -> str:
     for protocol, group in itertools.groupby(published, _protocol):
         lines.append(_indented("  ", protocol))
         for each in group:
-            numbers = ", ".join(f"{data} {miou:g}" for data, miou in each["miou"].items())
+            numbers = ", ".join(f"{data} {_number(miou)}" for data, miou in each["miou"].items())
             lines.append(_indented("    ", f"{each['model']}: {numbers}", "      "))
     return "\n".join(lines)
 
@@ -111,6 +111,11 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(_value, value))
     return value if isinstance(value, str) else json.dumps(value).replace("null", "none")
+
+
+def _number(miou: float) -> str:
+    """As published: one decimal, or two."""
+    return f"{miou:.1f}" if round(miou, 1) == miou else f"{miou:.2f}"
 
 
 def _flops(entry: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from ..methods.cliptrase import CLIPtrase
 from ..templates import get as template_set
 from ..train.scenes import Scene
 from .metrics import ConfusionMatrix
-from .segments import vote
+from .segments import frame_segments
 
 
 @torch.inference_mode()
@@ -60,10 +60,10 @@ class DenseSegmenter:
         outputs = self._outputs(method, torch.from_numpy(ops.preprocess(image, plan)))
         scores = ops.patch_text_similarity(outputs["features"], self.rows.numpy())
         scores = scores.reshape(plan.windows, -1, plan.grid_h, plan.grid_w)
-        labels = ops.decode_labels(scores, plan=plan, classes=len(self.rows))
+        segments = None
         if isinstance(method, CLIPtrase):
-            return vote(labels, len(self.rows), plan, outputs["affinity"], method)
-        return labels
+            segments = frame_segments(outputs["affinity"], plan, method)
+        return ops.decode_labels(scores, plan=plan, classes=len(self.rows), regions=segments)
 
     @torch.inference_mode()
     def _outputs(self, method: Method, windows: Tensor) -> dict[str, np.ndarray]:

@@ -105,7 +105,9 @@ def _scclip() -> dict[str, Preset]:
 
 def _cliptrase() -> dict[str, Preset]:
     def preset(name: str, side: int, eps: float, min_samples: int) -> Preset:
-        parameters = {"eps": eps, "min_samples": min_samples}
+        parameters: dict[str, Any] = {"eps": eps, "min_samples": min_samples}
+        if name == "voc20":
+            parameters["class_token"] = True
         return Preset(name, whole=(side, side), resize="bicubic", logit_scale=100, parameters=parameters)
 
     names = ("voc20", "context59", "coco_stuff", "ade20k")
