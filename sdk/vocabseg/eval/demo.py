@@ -33,7 +33,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "naclip": ("naclip", {}),
     "cliptrase": ("cliptrase", {}),
     "scclip": ("scclip", {"pre": 3, "post": 3, "multi": (3, 5), "res_cls": 0.1, "beta": 0.9}),
-    "resclip rcs": ("resclip", {"rcs_layers": (0, 3), "sfr": None}),
+    "resclip no sfr": ("resclip", {"rcs_layers": (0, 3), "sfr": None}),
     "resclip": ("resclip", {"rcs_layers": (0, 3)}),
 }
 Segment = Callable[[np.ndarray], np.ndarray]
