@@ -20,10 +20,11 @@ ASSETS = Path(__file__).parent / "assets" / "methods"
 def entries() -> dict[str, dict[str, Any]]:
     """Per method ``title``, ``authors``, ``venue``, ``year``, ``changes``, ``parameters`` (name -> default and
     meaning), ``published`` (model, protocol, source and mIoU by data set), ``presets``, ``flops`` and ``extra_flops``
-    (see ``vocabseg.flops``), ``time`` (null, or ratio to vanilla and where it was measured) and ``demo_miou``."""
+    (see ``vocabseg.flops``), ``time`` (a warm frame's wall time against vanilla's, and where it was measured, or
+    null) and ``demo_miou``."""
     literature, demo, times = (_read(name) for name in ("literature.json", "demo.json", "time.json"))
     miou = {row["method"]: row["miou"] for row in demo.get("methods", ())}
-    ratios = {row["method"]: row["times"].get("vanilla") for row in times.get("rows", ())}
+    ratios = {row["method"]: row["times"]["warm"].get("vanilla") for row in times.get("rows", ())}
     return {
         name: {
             **literature[name],
