@@ -24,22 +24,25 @@ SIDES = ("ours", "ours_float32", "plain")
 
 @dataclass(frozen=True)
 class Case:
-    """A method, its windows, and the part of the frame that its official code sees."""
+    """A method, its windows, and whether its official code sees the frame's middle at the window's size only."""
 
     method: str
     window: str
-    square: bool = False  # the middle of the frame, as CLIPtrase cuts it
+    middle: bool = False
 
     def picture(self, frame: np.ndarray) -> np.ndarray:
-        if not self.square:
+        if not self.middle:
             return frame
+        import cv2
+
+        height, width = (int(side) for side in self.window.split("x"))
         side = min(frame.shape[:2])
         top, left = ((length - side) // 2 for length in frame.shape[:2])
-        return np.ascontiguousarray(frame[top : top + side, left : left + side])
+        return cv2.resize(frame[top : top + side, left : left + side], (width, height))
 
 
 def cases(model: str) -> list[Case]:
-    """Windows as the official configurations have them: sliding, whole (ResCLIP on VOC), one square (CLIPtrase)."""
+    """Windows as the official configurations have them: sliding, whole (ResCLIP on VOC), the middle (CLIPtrase)."""
     if model == "tiny":
         return [Case("scclip", "slide"), Case("resclip", "112x176"), Case("cliptrase", "224x224", True)]
     return [
@@ -105,7 +108,7 @@ def compare(case: Case, args: argparse.Namespace, make_bundle: Callable[..., Pat
     setting = (args.model, case, path, args.threads)
     sides = {name: side(name, *setting) for name in SIDES}
     labels = {name: work(pictures[0]) for name, work in sides.items()}
-    agreement = {name: agree(labels[name], labels["plain"]) for name in SIDES[:2]}
+    agreement = {name: float((labels[name] == labels["plain"]).mean()) for name in SIDES[:2]}
     if agreement["ours_float32"] < AGREEMENT:
         raise SystemExit(f"{case.method}: only {agreement['ours_float32']:.4f} of the labels agree")
     samples: dict[str, list[float]] = {name: [] for name in SIDES}
@@ -122,14 +125,6 @@ def compare(case: Case, args: argparse.Namespace, make_bundle: Callable[..., Pat
     if not args.json:
         print(line(row), flush=True)
     return row
-
-
-def agree(labels: np.ndarray, other: np.ndarray) -> float:
-    """Share of equal labels, at the size of the smaller ones."""
-    import cv2
-
-    small = cv2.resize(labels.astype(np.uint8), other.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    return float((small == other).mean())
 
 
 def alone(work: Callable[..., dict], *arguments: Any) -> dict:
