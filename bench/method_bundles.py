@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +25,7 @@ WORDS = 21
 PARAMETERS = {"cliptrase": {"eps": 1.2, "min_samples": 3}}
 
 
+@functools.cache
 def source(model: str) -> Source:
     """The vision tower of a model of open_clip, or ``tiny``, with random weights."""
     if model != "tiny":
@@ -55,14 +56,12 @@ def plan(text: str, frame: tuple[int, int], patch: int) -> WindowPlan:
     return slide_plan(frame, crop=rule.size, stride=rule.stride, grid=rule.grid(patch), **sides)
 
 
-def bundle(
-    folder: Path, model: str, name: str, windows: str, load: Callable[[], Source], picture: np.ndarray
-) -> Path:
+def bundle(folder: Path, model: str, name: str, windows: str, picture: np.ndarray) -> Path:
     """The bundle in ``folder``, made where it is missing, with its words beside it."""
     path = folder / f"{model}-{name}-{windows}"
     if not path.is_dir() or not words_of(path).is_file():
         print(f"making {path}", file=sys.stderr, flush=True)
-        tower = load()
+        tower = source(model)
         vocabulary = words(tower, method(name), windows, picture)
         export_bundle(tower, method(name), window(windows), path, force=True, step=lambda text: None)
         vocabulary.save(words_of(path))

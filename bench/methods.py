@@ -5,7 +5,8 @@
 
 Bundles of one model with random weights are made in ``--bundles`` where they are missing. Methods take turns, so that a
 machine's changes of pace hit all alike; a ratio is the median of the rounds' ratios. Warm is a frame after another one of
-the same method, cold one after the caches were emptied. Nothing is discarded; the JSON holds every sample.
+the same method, cold one after the caches were emptied; cpu is the warm frame's processor time, of all threads together,
+which other programs on the machine disturb less. Nothing is discarded; the JSON holds every sample.
 """
 
 from __future__ import annotations
@@ -16,27 +17,27 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import vocabseg
 
 from .ceilings import copy_bandwidth, gemm_rate
-from .measure import FLUSHED_BYTES, machine, seconds, summary
+from .measure import FLUSHED_BYTES, machine, summary
 
 METHODS = ("vanilla", "maskclip", "sclip", "clearclip", "naclip", "scclip", "resclip", "cliptrase")
 BASES = ("sclip", "vanilla")  # what ratios are to
+KINDS = ("first", "cold", "warm", "cpu")
 COLUMNS = ("p50", "p90", "p99")
+RATIOS = (("warm", "sclip"), ("cpu", "sclip"), ("warm", "vanilla"))
 
 
 def make_bundle(args: argparse.Namespace, method: str, window: str, picture: np.ndarray) -> Path:
     from . import method_bundles
 
-    load = functools.cache(functools.partial(method_bundles.source, args.model))
-    return method_bundles.bundle(args.bundles, args.model, method, window, load, picture)
+    return method_bundles.bundle(args.bundles, args.model, method, window, picture)
 
 
 def open_bundle(path: Path, threads: int, precision: str) -> vocabseg.Segmenter:
@@ -55,24 +56,34 @@ def frames(height: int, width: int, count: int) -> list[np.ndarray]:
     return [cv2.add(each, rng.integers(0, 20, each.shape, dtype=np.uint8)) for each in smooth]
 
 
+def one_frame(segmenter: vocabseg.Segmenter, picture: np.ndarray) -> tuple[float, float, dict[str, float]]:
+    """Wall and processor seconds of a frame, and its stages in milliseconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = segmenter(picture)
+    return time.perf_counter() - wall, time.process_time() - cpu, result.timing
+
+
 def take_turns(
     segmenters: dict[str, vocabseg.Segmenter], pictures: list[np.ndarray]
 ) -> dict[str, dict[str, list]]:
-    """Per method the seconds of every frame, ``first``, ``cold`` and ``warm``, and the warm frames' stages."""
+    """Per method the seconds of every frame, of each kind, and the warm frames' stages."""
     flush = np.zeros(FLUSHED_BYTES // 8)
     samples: dict[str, dict[str, list]] = {
-        name: {"first": [], "cold": [], "warm": [], "stages": []} for name in segmenters
+        name: {
+            "first": [one_frame(segmenter, pictures[0])[0]],
+            "cold": [],
+            "warm": [],
+            "cpu": [],
+            "stages": [],
+        }
+        for name, segmenter in segmenters.items()
     }
-    for name, segmenter in segmenters.items():
-        samples[name]["first"].append(seconds(lambda s=segmenter: s(pictures[0])))
     for picture in pictures:
         for name, segmenter in segmenters.items():
             flush += 1
-            results: list[Any] = []
-            run: Callable[[], None] = lambda s=segmenter, r=results: r.append(s(picture))  # noqa: E731, B023
-            samples[name]["cold"].append(seconds(run))
-            samples[name]["warm"].append(seconds(run))
-            samples[name]["stages"].append(results[-1].timing)
+            samples[name]["cold"].append(one_frame(segmenter, picture)[0])
+            for kind, value in zip(("warm", "cpu", "stages"), one_frame(segmenter, picture), strict=True):
+                samples[name][kind].append(value)
     return samples
 
 
@@ -83,11 +94,12 @@ def ratio(samples: list[float], base: list[float]) -> float:
 def row(name: str, samples: dict[str, dict[str, list]]) -> dict:
     """Milliseconds of one method, its ratios, and its samples."""
     mine = samples[name]
-    times = {kind: summary([1e3 * s for s in mine[kind]]) for kind in ("first", "cold", "warm")}
+    times = {kind: summary([1e3 * s for s in mine[kind]]) for kind in KINDS}
     stages = {stage: summary([each[stage] for each in mine["stages"]]) for stage in mine["stages"][0]}
-    ratios = {base: ratio(mine["warm"], samples[base]["warm"]) for base in BASES if base in samples}
-    raw = {kind: [1e3 * s for s in mine[kind]] for kind in ("first", "cold", "warm")}
-    return {"method": name, "ms": times, "stages_ms": stages, "times": ratios, "samples_ms": raw}
+    bases = [base for base in BASES if base in samples]
+    times_base = {kind: {b: ratio(mine[kind], samples[b][kind]) for b in bases} for kind in ("warm", "cpu")}
+    raw = {kind: [1e3 * s for s in mine[kind]] for kind in KINDS}
+    return {"method": name, "ms": times, "stages_ms": stages, "times": times_base, "samples_ms": raw}
 
 
 def cost(args: argparse.Namespace) -> list[dict]:
@@ -106,13 +118,17 @@ def cost(args: argparse.Namespace) -> list[dict]:
 
 
 def cost_table(rows: list[dict]) -> str:
-    head = [*(f"warm {name}" for name in COLUMNS), "cold p50", "first", *(f"of {base}" for base in BASES)]
-    lines = [f"{'method, ms':<12}" + "".join(f"{name:>12}" for name in head)]
+    head = [*(f"warm {name}" for name in COLUMNS), "cold p50", "first", "cpu p50"]
+    head += [f"{kind}/{base}" for kind, base in RATIOS]
+    lines = [f"{'method, ms':<12}" + "".join(f"{name:>13}" for name in head)]
     for each in rows:
         values = [each["ms"]["warm"][name] for name in COLUMNS]
-        values += [each["ms"]["cold"]["p50"], each["ms"]["first"]["p50"]]
-        cells = [f"{value:12.1f}" for value in values]
-        cells += [f"{each['times'][base]:11.2f}x" if base in each["times"] else " " * 12 for base in BASES]
+        values += [each["ms"][kind]["p50"] for kind in ("cold", "first", "cpu")]
+        cells = [f"{value:13.1f}" for value in values]
+        cells += [
+            f"{each['times'][kind][base]:12.2f}x" if base in each["times"][kind] else " " * 13
+            for kind, base in RATIOS
+        ]
         lines.append(f"{each['method']:<12}" + "".join(cells))
     return "\n".join(lines)
 
@@ -144,7 +160,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=20, help="frames per method; of a pipeline at most 3")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--bundles", type=Path, default=Path(tempfile.gettempdir()) / "vocabseg-bundles")
+    parser.add_argument(
+        "--bundles",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "vocabseg-bundles",
+        help="used again as they are",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--out", type=Path, help="write that document")
     return parser.parse_args(argv)
