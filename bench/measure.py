@@ -61,6 +61,12 @@ def cpuinfo() -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
+def peak_memory() -> int | None:
+    """Bytes of the process's resident memory at its highest since the last ``extra_memory``; Linux only."""
+    status = Path("/proc/self/status")
+    return _status_bytes(status, "VmHWM") if status.exists() else None
+
+
 def extra_memory(work: Callable[[], object]) -> int | None:
     """Bytes by which one call raises the resident memory at its highest, results included; Linux only."""
     reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")

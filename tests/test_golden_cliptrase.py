@@ -9,7 +9,7 @@ import golden_sets
 
 torch = pytest.importorskip("torch")
 
-from vocabseg import clip, methods  # noqa: E402
+from vocabseg import clip, methods, ops  # noqa: E402
 from vocabseg.errors import ShapeError  # noqa: E402
 from vocabseg.methods.proxyclip import imagenet_normalised  # noqa: E402
 
@@ -62,6 +62,32 @@ def test_proxyclip(path) -> None:
     alone = clip.dense_features(tower(), methods.get("proxyclip", **settings), images[1:])
     together = clip.dense_features(tower(), methods.get("proxyclip", **settings), images)
     torch.testing.assert_close(together[1:], alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in golden_sets.named("proxyclip") if "pred" in golden_sets.load(path)],
+    ids=lambda path: path.stem,
+)
+def test_proxyclip_in_sliding_windows(path) -> None:
+    """Scores on the backbone's grid, which is finer than CLIP's, merge and decode to the official labels."""
+    arrays = golden_sets.load(path)
+    image = arrays["image"].astype(np.float32)[0]
+    crop, stride = int(arrays["crop"]), int(arrays["stride"])
+    plan = ops.window_plan(image.shape[1:], crop=crop, stride=stride, patch=8)
+    tiles = [image[:, y : y + crop, x : x + crop] for y in plan.ys for x in plan.xs]
+    settings = {"beta": float(arrays["beta"]), "gamma": float(arrays["gamma"]), "backbone": stand_in(arrays)}
+    windows = torch.from_numpy(np.stack(tiles))
+    features = clip.dense_features(tower(), methods.get("proxyclip", **settings), windows).numpy()
+    scores = ops.patch_text_similarity(features, arrays["text"])
+    scores = scores.reshape(len(tiles), -1, plan.grid_h, plan.grid_w)
+    merged = ops.upsample_scores(scores, plan=plan)
+    np.testing.assert_allclose(merged[:, ::4, ::4], arrays["slide_logits_sub4"], rtol=0, atol=1e-5)
+    decoding = {"query_to_class": arrays["query_idx"], "logit_scale": float(arrays["logit_scale"])}
+    decoding |= {"threshold": float(arrays["prob_thd"]), "unlabeled": 0, "return_scores": True}
+    labels, best = ops.decode_labels(scores, image.shape[1:], plan=plan, **decoding)
+    assert (labels != arrays["pred"]).mean() <= 5e-4
+    np.testing.assert_allclose(best[::4, ::4], arrays["probs_sub4"].max(0), rtol=0, atol=1e-5)
 
 
 def test_proxyclip_reads_windows_that_are_not_square() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from ..clip.transformer import Block
 from ..clip.visual import Padding, PositionResize, VisualTransformer
+from . import checks
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,12 @@ class Method:
     position: ClassVar[PositionResize] = "offset"
     padding: ClassVar[Padding] = "none"
     uses_text: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a parameter out of range; methods with more than switches add to it."""
+        for field in fields(self):
+            if isinstance(field.default, bool):
+                checks.flag(self, field.name)
 
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
         """[B, 3, H, W] -> [B, h·w, D] after LN_post and projection, class token dropped."""

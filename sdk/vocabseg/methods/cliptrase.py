@@ -12,6 +12,8 @@ from torch.nn import functional as F
 from ..clip.attention import correlation
 from ..clip.transformer import Block
 from ..clip.visual import VisualTransformer
+from ..errors import ShapeError
+from . import checks
 from .base import Method, attend
 
 # Of a cluster's map: enlarged so many times, then filtered with a window of so many pixels.
@@ -44,14 +46,18 @@ class CLIPtrase(Method):
     class_token: bool = False
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise ValueError(f"rule is {self.rule!r}, expected one of {', '.join(RULES)}")
+        super().__post_init__()
+        checks.positive(self, "eps")
+        checks.whole(self, "min_samples", least=1)
+        checks.choice(self, "rule", RULES)
 
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
         return self.outputs(visual, images)["features"]
 
     def outputs(self, visual: VisualTransformer, images: Tensor) -> dict[str, Tensor]:
         """``features`` [B, N, D]; ``affinity`` W [B, N, N]; with ``class_token`` also ``class_features`` [B, D]."""
+        if len(visual.blocks) < 2:
+            raise ShapeError("cliptrase reads the last two blocks; this model has one")
         x, _ = visual.embed(images, self.position, self.padding)
         for block in visual.blocks[:-2]:
             x = block(x)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..clip.attention import merge_heads
 from ..clip.transformer import Block
 from ..clip.visual import Padding, PositionResize, VisualTransformer
+from . import checks
 from .base import LastBlockMethod
 
 Head = Literal["official", "identity"]
@@ -34,8 +35,8 @@ class MaskCLIP(LastBlockMethod):
     head: Head = "official"
 
     def __post_init__(self) -> None:
-        if self.head not in ("official", "identity"):
-            raise ValueError(f"head is {self.head!r}, expected 'official' or 'identity'")
+        super().__post_init__()
+        checks.choice(self, "head", ("official", "identity"))
 
     @property
     def position(self) -> PositionResize:  # type: ignore[override]

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ..clip.attention import correlation
 from ..clip.transformer import Block
+from . import checks
 from .base import LastBlockMethod, attend
 
 
@@ -26,6 +27,11 @@ class NACLIP(LastBlockMethod):
 
     std: float | None = 5.0
     residual: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.std is not None:
+            checks.positive(self, "std")
 
     def last_block(self, block: Block, x: Tensor, grid: tuple[int, int]) -> Tensor:
         _, k, v = block.qkv(x)

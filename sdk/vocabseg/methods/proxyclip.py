@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ..clip.attention import merge_heads
 from ..clip.visual import VisualTransformer
 from ..errors import ShapeError
+from . import checks
 from .base import Method
 
 # Means and standard deviations of what CLIP and the other backbone read, on the 0..1 scale.
@@ -40,12 +41,23 @@ class ProxyCLIP(Method):
     gamma: float = 3.0
     batch_mean: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.number(self, "beta", "a number", lambda x: True)
+        checks.positive(self, "gamma")
+        if self.backbone is not None and not callable(self.backbone):
+            checks.refuse(self, "backbone", "a function of images [B, 3, H, W], or None")
+
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
         if self.backbone is None:
             raise ShapeError(
                 "proxyclip needs a second backbone: methods.get('proxyclip', backbone=proxyclip.dino())"
             )
         proxy = self.backbone(imagenet_normalised(images))
+        if proxy.ndim != 4 or len(proxy) != len(images):
+            raise ShapeError(
+                f"the backbone made {list(proxy.shape)} of images {list(images.shape)}, expected features [B, C, I, J]"
+            )
         x, grid = visual.embed(images, self.position, self.padding)
         for block in visual.blocks[:-1]:
             x = block(x)
@@ -56,12 +68,17 @@ class ProxyCLIP(Method):
         return visual.project(last.attn.out_proj(self.attention(proxy) @ values))
 
     def attention(self, proxy: Tensor) -> Tensor:
-        """Features [B, C, I, J] of the backbone to attention weights [B, I·J, I·J]."""
+        """Features [B, C, I, J] of the backbone to attention weights [B, I·J, I·J].
+
+        Where every logit of a row is negative, as on a constant image, none is left out.
+        """
         unit = F.normalize(proxy.flatten(2), dim=1)
         similarity = unit.transpose(1, 2) @ unit
         mean = similarity.mean() if self.batch_mean else similarity.mean((1, 2), keepdim=True)
         logits = self.gamma * (similarity - self.beta * mean)
-        return torch.where(logits < 0, torch.full_like(logits, -torch.inf), logits).softmax(-1)
+        negative = logits < 0
+        left_out = negative & ~negative.all(-1, keepdim=True)
+        return torch.where(left_out, torch.full_like(logits, -torch.inf), logits).softmax(-1)
 
 
 def imagenet_normalised(images: Tensor) -> Tensor:

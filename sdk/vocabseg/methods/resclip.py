@@ -13,6 +13,7 @@ from ..clip.attention import correlation
 from ..clip.transformer import Block
 from ..clip.visual import VisualTransformer
 from ..errors import ShapeError
+from . import checks
 from .base import Method, attend
 from .naclip import gaussian_bias
 from .refinement import pamr
@@ -57,8 +58,15 @@ class ResCLIP(Method):
     rcs_layers: tuple[int, int] = (5, 9)
 
     def __post_init__(self) -> None:
-        if self.base not in BASES:
-            raise ValueError(f"base is {self.base!r}, expected one of {', '.join(BASES)}")
+        super().__post_init__()
+        checks.choice(self, "base", BASES)
+        for name in ("rcs", "sfr"):
+            if getattr(self, name) is not None:
+                gain = "(τ, λ), a positive gain and a share of 0 to 1, or None"
+                checks.pair(self, name, gain, lambda gain, share: gain > 0 and 0 <= share <= 1)
+        checks.share(self, "temp_thd")
+        checks.positive(self, "std")
+        checks.positive(self, "logit_scale")
 
     @property
     def uses_text(self) -> bool:  # type: ignore[override]

@@ -12,6 +12,7 @@ from ..clip.attention import correlation
 from ..clip.transformer import Block
 from ..clip.visual import VisualTransformer
 from ..errors import ShapeError
+from . import checks
 from .base import Method
 
 NEIGHBOURS = 30  # of a patch in feature space
@@ -45,6 +46,15 @@ class SCCLIP(Method):
     res_cls: float = 0.3
     beta: float = 0.4
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.whole(self, "pre", least=0)
+        checks.whole(self, "post", least=0)
+        layers = "(first, end), whole numbers with 0 <= first < end"
+        checks.pair(self, "multi", layers, lambda a, b: 0 <= a < b and a % 1 == b % 1 == 0, int)
+        checks.number(self, "res_cls", "a number", lambda x: True)
+        checks.number(self, "beta", "0 to less than 1", lambda x: 0 <= x < 1)
+
     def features(self, visual: VisualTransformer, images: Tensor, text: Tensor | None = None) -> Tensor:
         x, grid = visual.embed(images, self.position, self.padding)
         taps = []
@@ -68,10 +78,7 @@ class SCCLIP(Method):
                 f"scclip needs more than {NEIGHBOURS} patches to find outliers, got a grid of {grid[0]} x {grid[1]}: "
                 "use larger windows or another method"
             )
-        first, end = self.multi
-        if not (
-            0 <= first < end <= layers and min(self.pre, self.post) >= 0 and max(self.pre, self.post) < layers
-        ):
+        if max(self.pre, self.post, self.multi[1] - 1) >= layers:
             raise ShapeError(
                 f"{self} does not fit a model whose layers before the last are 0 to {layers - 1}"
             )
@@ -135,9 +142,14 @@ def gather(similarity: Tensor, beta: float) -> Tensor:
 
 
 def similarity_bias(similarity: Tensor) -> Tensor:
-    """Logits of attention by similarity, [B, 1, N, N]: 3 (M - mean M), where that is not negative."""
+    """Logits of attention by similarity, [B, 1, N, N]: 3 (M - mean M), where that is not negative.
+
+    A patch attends to itself whatever rounding makes of equal patches, so no row is left without a finite logit.
+    """
     centred = SHARPNESS * (similarity - similarity.mean((-2, -1), keepdim=True))
-    return torch.where(centred < 0, torch.full_like(centred, -torch.inf), centred).unsqueeze(1)
+    others = ~torch.eye(centred.shape[-1], dtype=torch.bool, device=centred.device)
+    left_out = (centred < 0) & others
+    return torch.where(left_out, torch.full_like(centred, -torch.inf), centred).unsqueeze(1)
 
 
 def attend(block: Block, patches: Tensor, bias: Tensor) -> Tensor:
