@@ -64,6 +64,8 @@ class ResCLIP(Method):
             if getattr(self, name) is not None:
                 gain = "(τ, λ), a positive gain and a share of 0 to 1, or None"
                 checks.pair(self, name, gain, lambda gain, share: gain > 0 and 0 <= share <= 1)
+        layers = "(first, end), two whole numbers, 0 <= first < end"
+        checks.pair(self, "rcs_layers", layers, lambda a, b: 0 <= a < b and a % 1 == b % 1 == 0, int)
         checks.share(self, "temp_thd")
         checks.positive(self, "std")
         checks.positive(self, "logit_scale")
@@ -133,7 +135,7 @@ class ResCLIP(Method):
 
     def _cross(self, attentions: list[Tensor]) -> Tensor:
         first, end = self.rcs_layers
-        if not 0 <= first < end <= len(attentions):
+        if end > len(attentions):
             raise ShapeError(
                 f"rcs_layers={self.rcs_layers} (first, end) does not fit a model whose layers before the last are 0 to "
                 f"{len(attentions) - 1}: set rcs_layers within them, or switch it off with rcs=None"
