@@ -23,7 +23,7 @@ def test_cliptrase(path) -> None:
     arrays = golden_sets.load(path)
     images = torch.from_numpy(arrays.get("image", arrays.get("clip_input")).astype(np.float32))
     with torch.inference_mode():
-        outputs = methods.get("cliptrase").outputs(tower(), images)
+        outputs = methods.get("cliptrase", class_token=True).outputs(tower(), images)
     found = torch.cat([outputs["class_features"][:, None], outputs["features"]], 1)[0].numpy()
     np.testing.assert_allclose(found, arrays["features"], rtol=0, atol=2e-5)
     np.testing.assert_allclose(outputs["affinity"][0].numpy(), arrays["affinity"], rtol=0, atol=2e-5)
