@@ -21,6 +21,8 @@ from .files import write_atomic
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
+# Belongs to devices, not to the bundle: built engines, each with a record of its own.
+ENGINES = "engines"
 POST_STEPS = ("area_threshold", "pamr", "feedback", "segment_vote", "class_token")
 
 _REQUIRED = (
@@ -95,13 +97,13 @@ def sha256(path: Path) -> str:
 
 
 def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """``{name: {"sha256", "bytes"}}`` of every file below a folder, except the manifest."""
+    """``{name: {"sha256", "bytes"}}`` of every file below a folder, except the manifest and engines."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder).as_posix(): path for path in files}
     return {
         name: {"sha256": sha256(path), "bytes": path.stat().st_size}
         for name, path in names.items()
-        if name != MANIFEST
+        if name != MANIFEST and not name.startswith(f"{ENGINES}/")
     }
 
 

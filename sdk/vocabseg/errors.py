@@ -20,6 +20,10 @@ class EngineError(VocabsegError):
     """An engine failed while it compiled or ran a network."""
 
 
+class EngineMismatch(EngineError):
+    """A built engine is of another graph, TensorRT, device or profile than the one it is asked to run as."""
+
+
 class ImageError(VocabsegError):
     """An image cannot be read, or its type, shape or size is not one that can be segmented."""
 
