@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import VocabsegError
-from . import doctor, export, methods, segment, verify, vocab
+from . import build, doctor, export, methods, segment, verify, vocab
 
-COMMANDS = (segment, export, verify, vocab, methods, doctor)
+COMMANDS = (segment, export, build, verify, vocab, methods, doctor)
 EXIT_CODES = """exit codes:
   0    done
   1    failed: one line on standard error names the error and the next command

@@ -19,10 +19,11 @@ _BATCH = 2
 
 
 class Towers(Protocol):
-    """A loaded bundle. ``backend`` names engine and precision, ``precision`` the gate that applies."""
+    """A loaded bundle. ``backend`` names engine and precision; the others name the gates that apply."""
 
     backend: str
     precision: str
+    text_precision: str
 
     def encode_windows(self, windows: np.ndarray) -> np.ndarray: ...
 
@@ -61,7 +62,7 @@ class Runtime:
         self._open_text = lambda: core.TextEncoder(self._bundle, backend, threads, precision)
         self._tokenizer = tokenizer(core, self._bundle, manifest)
         self.backend = str(self._segmenter.backend)
-        self.precision = self.backend.rpartition("/")[2]
+        self.precision = self.text_precision = self.backend.rpartition("/")[2]
 
     def encode_windows(self, windows: np.ndarray) -> np.ndarray:
         return np.asarray(self._segmenter.encode_windows(windows))
@@ -92,6 +93,7 @@ class StoredGraphs:
     def __init__(self, folder: Path, manifest: dict[str, Any], engine: str, precision: str) -> None:
         self._folder, self._manifest = folder, manifest
         self.backend, self.precision = f"{engine}/{precision}", precision
+        self.text_precision = precision
 
     def encode_windows(self, windows: np.ndarray) -> np.ndarray:
         return self._run("image_encoder", {self._input("image_encoder"): windows})[0]

@@ -49,6 +49,7 @@ def compare_towers(folder: Path, manifest: dict[str, Any], towers: Towers) -> li
         results.append(compare("feedback", *judged, second, reference["feedback"], text))
     if manifest.get("text_encoder"):
         embedding = towers.encode_prompts(stored_prompts(metadata), reference["tokens"])
+        judged = (towers.backend, towers.text_precision)
         results.append(compare("text", *judged, embedding, reference["embedding"], None))
     return results
 

@@ -1,0 +1,52 @@
+"""What builds engines and runs them, behind an interface small enough to be replaced in tests."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from .key import Machine, Profile
+
+# ``module:class`` of what workers use.
+TENSORRT = "vocabseg.tensorrt.device:TensorRT"
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """One graph to build. workspace: bytes that tactics may use. timing_cache: a file, which may not exist yet."""
+
+    graph: Path
+    profile: Profile
+    options: Mapping[str, Any]
+    workspace: int
+    timing_cache: Path | None = None
+
+
+class Session(Protocol):
+    """A loaded engine."""
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+
+class Backend(Protocol):
+    """TensorRT on this machine, or what stands for it."""
+
+    def machine(self) -> Machine: ...
+
+    def build(self, request: BuildRequest, progress: Callable[[float], None]) -> tuple[bytes, list[str]]:
+        """The serialised engine, and the warnings of its build. ``progress`` is told the share that is done."""
+        ...
+
+    def open(self, plan: bytes) -> Session: ...
+
+
+def load(name: str) -> Backend:
+    """The backend of ``module:class``."""
+    module, _, attribute = name.partition(":")
+    backend: Backend = getattr(importlib.import_module(module), attribute)()
+    return backend

@@ -1,0 +1,94 @@
+"""Built engines as the parity gate sees them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import EngineError
+from ..export.engines import StoredGraphs, joined
+from .backend import Backend, Session
+from .record import Record
+
+_WARM_UPS, _RUNS = 3, 20
+
+
+class BuiltEngines(StoredGraphs):
+    """Engines of one bundle. One is loaded at a time, so that a small GPU holds it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: dict[str, Any],
+        backend: Backend,
+        engines: Mapping[str, Record],
+        plans: Mapping[str, Path],
+    ) -> None:
+        """engines, plans: by tower."""
+        super().__init__(folder, manifest, "tensorrt", str(engines["image"].key["precision"]))
+        if "text" in engines:
+            self.text_precision = str(engines["text"].key["precision"])
+        self._backend, self._engines, self._plans = backend, engines, plans
+        self._loaded: tuple[str, Session] | None = None
+
+    def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        record = self._engines[tower.removesuffix("_encoder")]
+        session = self._session(record.tower)
+        least, _, greatest = batches_of(record)
+        parts = [run_padded(session, part, least) for part in split(inputs, greatest)]
+        missing = set(record.outputs) - set(parts[0])
+        if missing:
+            raise EngineError(
+                f"the {record.tower} engine has no output {', '.join(sorted(missing))}; "
+                f"it has {', '.join(parts[0])}; build it again: vocabseg build"
+            )
+        return joined([[part[name] for name in record.outputs] for part in parts])
+
+    def _session(self, tower: str) -> Session:
+        if self._loaded is None or self._loaded[0] != tower:
+            self._loaded = None  # frees the device's memory before the next engine takes it
+            self._loaded = (tower, self._backend.open(self._plans[tower].read_bytes()))
+        return self._loaded[1]
+
+    def latency_ms(self, windows: np.ndarray) -> float:
+        """Median time of the image engine at its best batch, copies included."""
+        record = self._engines["image"]
+        session, count = self._session("image"), batches_of(record)[1]
+        part = {record.inputs[0]: np.resize(windows, (count, *windows.shape[1:]))}
+        times = []
+        for _ in range(_WARM_UPS + _RUNS):
+            start = time.perf_counter()
+            session.run(part)
+            times.append(1000 * (time.perf_counter() - start))
+        return statistics.median(times[_WARM_UPS:])
+
+
+def batches_of(record: Record) -> tuple[int, int, int]:
+    """Least, best and greatest batch of an engine."""
+    least, best, greatest = next(iter(record.key["profile"].values()))
+    return int(least[0]), int(best[0]), int(greatest[0])
+
+
+def split(inputs: Mapping[str, np.ndarray], greatest: int) -> list[dict[str, np.ndarray]]:
+    """Parts of at most ``greatest`` rows."""
+    count = len(next(iter(inputs.values())))
+    return [
+        {name: array[start : start + greatest] for name, array in inputs.items()}
+        for start in range(0, count, greatest)
+    ]
+
+
+def run_padded(session: Session, part: Mapping[str, np.ndarray], least: int) -> dict[str, np.ndarray]:
+    """A run of at least ``least`` rows: the last row is repeated, and its results are cut off."""
+    count = len(next(iter(part.values())))
+    missing = max(least - count, 0)
+    padded = {
+        name: np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
+        for name, array in part.items()
+    }
+    return {name: array[:count] for name, array in session.run(padded).items()}
