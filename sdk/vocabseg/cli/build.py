@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..errors import VocabsegError
 from . import terminal
+from .verify import parity_table
 
 if TYPE_CHECKING:
     from ..tensorrt.policy import Result
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 _EPILOG = """examples:
   vocabseg build bundle/ --engine tensorrt
   vocabseg build bundle/ --engine tensorrt --precision fp16 --batch 1,6,12
-  vocabseg build bundle/ --engine tensorrt --precision fp16 --low-memory --cache"""
+  vocabseg build bundle/ --engine tensorrt --precision fp16 --low-memory --cache
+  vocabseg build bundle/ --engine tensorrt --precision int8 --calibrate photos/"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -32,6 +36,11 @@ def add_parser(subparsers: Any) -> None:
         "--batch",
         metavar="LIST",
         help="windows per run: least,best,greatest (1,6,12 for sliding windows)",
+    )
+    parser.add_argument(
+        "--calibrate",
+        metavar="FOLDER",
+        help="photos such as the ones to be segmented: adds an int8 graph to the bundle first",
     )
     parser.add_argument("--low-memory", action="store_true", help="less workspace, fewer tactics")
     parser.add_argument(
@@ -53,12 +62,29 @@ def run(args: argparse.Namespace) -> int:
         precision, args.batch, args.low_memory, args.allow_degraded, args.cache, backend.TENSORRT
     )
     bundle = bundle_path(args.bundle)
+    if args.calibrate is not None:
+        calibrate(bundle, precision, args)
     result = build_engines(bundle, settings, Lines(args.json or args.quiet > 0))
     if args.json:
         terminal.print_json({"bundle": args.bundle, **document(result)})
     else:
         print(text(result))
     return 0
+
+
+def calibrate(bundle: Path, precision: str, args: argparse.Namespace) -> None:
+    """Give the bundle an int8 graph. Raises `VocabsegError` where that would not be built."""
+    from ..bundle import check_files, read_manifest
+    from ..export.calibrate import add_int8
+
+    if precision not in ("int8", "auto"):
+        raise VocabsegError(f"--calibrate makes an int8 graph, but --precision is {args.precision}")
+    manifest = read_manifest(bundle)
+    check_files(bundle, manifest)
+    quiet = args.json or args.quiet > 0
+    say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
+    results = add_int8(bundle, manifest, args.calibrate, args.allow_degraded, say)
+    say(parity_table(results))
 
 
 def document(result: Result) -> dict[str, Any]:

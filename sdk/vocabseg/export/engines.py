@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,7 +93,9 @@ class StoredGraphs:
     def __init__(self, folder: Path, manifest: dict[str, Any], engine: str, precision: str) -> None:
         self._folder, self._manifest = folder, manifest
         self.backend, self.precision = f"{engine}/{precision}", precision
-        self.text_precision = precision
+        self.text_precision = (
+            precision if not manifest.get("text_encoder") else stored(manifest, "text_encoder", precision)
+        )
 
     def encode_windows(self, windows: np.ndarray) -> np.ndarray:
         return self._run("image_encoder", {self._input("image_encoder"): windows})[0]
@@ -179,13 +181,26 @@ def joined(parts: list[list[np.ndarray]]) -> list[np.ndarray]:
 
 def variant(folder: Path, manifest: dict[str, Any], tower: str, precision: str) -> Path:
     """The graph of a tower in a precision. Raises `BackendUnavailable` where the bundle has none."""
-    variants = manifest[tower]["variants"]
+    variants, precision = manifest[tower]["variants"], stored(manifest, tower, precision)
     if precision not in variants:
+        command = f"export it again with: vocabseg export --precision float32 {precision}"
+        if precision == "int8":
+            command = (
+                "add one with: vocabseg build BUNDLE --engine tensorrt --precision int8 --calibrate PHOTOS"
+            )
         raise BackendUnavailable(
-            f"the bundle has no {precision} graph ({tower}: {', '.join(variants)}); "
-            f"export it again with: vocabseg export --precision float32 {precision}"
+            f"the bundle has no {precision} graph ({tower}: {', '.join(variants)}); {command}"
         )
     return inside(folder, variants[precision])
+
+
+def stored(manifest: Mapping[str, Any], tower: str, precision: str) -> str:
+    """The precision that stands in a tower's graphs for ``precision``: only image networks are quantised, and a half
+    precision, or float32, goes with them."""
+    variants = manifest[tower]["variants"]
+    if precision != "int8" or tower == "image_encoder" or precision in variants:
+        return precision
+    return "float16" if "float16" in variants else "float32"
 
 
 def stored_prompts(metadata: dict[str, str]) -> list[str]:

@@ -10,13 +10,12 @@ from typing import Any
 
 from ..bundle import inside
 from ..errors import BackendUnavailable, ShapeError
+from ..export.engines import stored
 from .key import Profile
 
 TOWERS = ("image", "feedback", "text")
 PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 _SHORT = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "half": "float16"}
-# Words are embedded once, so their network is not worth the risk of INT8; these stand in, best first.
-_INSTEAD = ("float16", "float32")
 TEXT_BATCH = (1, 16, 64)
 _WHOLE_BATCH = (1, 1, 4)
 _SLIDE_BATCH = (1, 6, 12)
@@ -105,10 +104,9 @@ def graph_sha256(manifest: Mapping[str, Any], name: str) -> str:
 def tower_precision(bundle: Path, manifest: Mapping[str, Any], tower: str, precision: str) -> str:
     """The precision that a tower is built in where ``precision`` was asked for. Raises `BackendUnavailable`."""
     variants = manifest[f"{tower}_encoder"]["variants"]
-    if precision in variants:
-        return precision
-    if precision == "int8" and tower != "image":
-        return next(each for each in _INSTEAD if each in variants)
+    found = stored(manifest, f"{tower}_encoder", precision)
+    if found in variants:
+        return found
     have = ", ".join(variants)
     if precision == "int8":
         how = f"add one with: vocabseg build {bundle} --engine tensorrt --precision int8 --calibrate PHOTOS"
