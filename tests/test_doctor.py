@@ -11,6 +11,7 @@ import fake_core
 from vocabseg import core, doctor
 from vocabseg.cli import main
 from vocabseg.errors import BackendUnavailable
+from vocabseg.tensorrt import process
 
 
 @pytest.fixture(autouse=True)
@@ -101,3 +102,33 @@ def test_a_probe_that_fails_is_a_finding(monkeypatch) -> None:
 
     monkeypatch.setattr(doctor, "_system", _system)
     assert "surprise" in findings()["system"].detail
+
+
+def test_tensorrt_is_not_installed(monkeypatch) -> None:
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    found = findings()["tensorrt build"]
+    assert found.status == doctor.OPTIONAL and "not installed" in found.detail
+    assert "pip install" in found.fix or "apt install" in found.fix
+
+
+def test_tensorrt_says_why_it_does_not_run(monkeypatch) -> None:
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(process, "run", fail_with(BackendUnavailable("no GPU here; run: nvidia-smi")))
+    found = findings()["tensorrt build"]
+    assert (found.status, found.detail, found.fix) == (doctor.OPTIONAL, "no GPU here", "nvidia-smi")
+
+
+def test_tensorrt_runs(monkeypatch) -> None:
+    machine = {"tensorrt": "10.3.0", "device": "Orin", "compute_capability": "8.7", "tegra": True}
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(process, "run", lambda *arguments: {**machine, "free_bytes": 5.1e9})
+    found = findings()["tensorrt build"]
+    assert found.status == doctor.OK
+    assert found.detail == "TensorRT 10.3.0 on Orin, SM 8.7, 5.1 GB of memory shared with the host free"
+
+
+def fail_with(error: Exception):
+    def fail(*arguments) -> None:
+        raise error
+
+    return fail

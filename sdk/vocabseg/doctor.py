@@ -46,6 +46,7 @@ def examine() -> list[Finding]:
         _packages,
         _core,
         _engines,
+        _tensorrt,
         _demo,
         _cache,
         _extras,
@@ -139,6 +140,25 @@ def _engine_fix(name: str) -> str | None:
     if name.startswith("tensorrt"):
         return "pip install 'vocabseg[tensorrt]'   (Jetson: sudo apt install python3-libnvinfer)"
     return None
+
+
+def _tensorrt() -> list[Finding]:
+    """Whether ``vocabseg build --engine tensorrt`` can work here. Asks in a process of its own, as a build does."""
+    from .errors import VocabsegError
+    from .tensorrt import backend, process
+    from .tensorrt.device import install_command
+
+    name = "tensorrt build"
+    if importlib.util.find_spec("tensorrt") is None:
+        return [Finding(name, OPTIONAL, "tensorrt is not installed", install_command())]
+    try:
+        found = process.run("machine", {"backend": backend.TENSORRT})
+    except VocabsegError as error:
+        detail, _, fix = str(error).partition("; run: ")
+        return [Finding(name, OPTIONAL, detail, fix or None)]
+    memory = "memory shared with the host" if found["tegra"] else "GPU memory"
+    detail = f"TensorRT {found['tensorrt']} on {found['device']}, SM {found['compute_capability']}"
+    return [Finding(name, OK, f"{detail}, {found['free_bytes'] / 1e9:.1f} GB of {memory} free")]
 
 
 def _demo() -> list[Finding]:
