@@ -27,7 +27,7 @@ from vocabseg.tensorrt import backend, process, worker
 from vocabseg.tensorrt.build import Settings, Silent, timing_cache
 from vocabseg.tensorrt.key import Machine
 from vocabseg.tensorrt.policy import build_engines
-from vocabseg.tensorrt.select import select
+from vocabseg.tensorrt.select import open_store, select
 
 MACHINE = Machine(**fake_tensorrt.MACHINE)
 
@@ -258,6 +258,14 @@ def test_the_gate_fails_the_build_unless_it_may_not(bundle: Path, inline, preten
         build_engines(bundle, settings())
 
 
+def test_results_that_are_not_finite_fail_the_gate(bundle: Path, inline, pretend) -> None:
+    pretend(noise={"float16": float("nan")})
+    with pytest.raises(ParityError, match="results are not finite"):
+        build_engines(bundle, settings())
+    record = build_engines(bundle, settings(allow_degraded=True)).records[0]
+    assert record.degraded and record.parity["cosine_min"] is None
+
+
 def test_auto_takes_the_fastest_that_passes(bundle: Path, inline, pretend) -> None:
     pretend(delay={"float16": 0.02, "bfloat16": 0.01})
     result = build_engines(bundle, settings("auto"))
@@ -284,6 +292,14 @@ def test_auto_looks_at_the_other_networks_too(bundle: Path, inline, pretend) -> 
     result = build_engines(bundle, settings("auto"))
     assert result.precision == "bfloat16" and "float16: " in result.reason()
     assert "out of memory" in result.reason()
+    assert len(files(bundle)) == 6
+
+
+def test_auto_leaves_engines_that_were_there(bundle: Path, inline, pretend) -> None:
+    build_engines(bundle, settings("float16"))
+    pretend(delay={"float16": 0.02})
+    assert build_engines(bundle, settings("auto")).precision == "bfloat16"
+    assert len(files(bundle)) == 12
 
 
 def test_a_precision_that_the_bundle_lacks(bundle: Path, inline, pretend) -> None:
@@ -331,6 +347,31 @@ def test_engines_in_the_cache(bundle: Path, inline, pretend, tmp_path: Path) -> 
     (folder,) = (tmp_path / "home" / "engines").iterdir()
     assert (folder / result.records[0].plan).is_file()
     assert select(bundle, read_manifest(bundle), MACHINE, "image", cache=True) == result.records[0]
+
+
+@pytest.mark.parametrize("cache", [[], ["--cache"]])
+def test_verify_runs_what_was_built(bundle: Path, inline, pretend, capsys, cache: list[str]) -> None:
+    verify = ["verify", str(bundle), "--backend", "tensorrt", *cache]
+    assert main(verify) == 1
+    assert "BackendUnavailable: " in capsys.readouterr().err
+    result = build_engines(bundle, settings(cache=bool(cache)))
+    capsys.readouterr()
+    assert main([*verify, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["parity"]
+    assert [(each["tower"], each["backend"]) for each in found] == [
+        ("image", "tensorrt/float16"),
+        ("feedback", "tensorrt/float16"),
+        ("text", "tensorrt/float16"),
+    ]
+    store = open_store(bundle, read_manifest(bundle), bool(cache))
+    (store.folder / result.records[2].plan).write_bytes(b"FAKEPLAN cut")
+    assert main(verify) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("EngineError: ") and "is damaged" in error
+    assert f"run: vocabseg build {bundle} --engine tensorrt --precision float16" in error
+    pretend(machine={"tensorrt": "10.4.0"})
+    assert main(verify) == 1
+    assert capsys.readouterr().err.startswith("EngineMismatch: ")
 
 
 def test_timing_caches_are_of_a_version_and_a_device(tmp_path: Path, monkeypatch) -> None:

@@ -35,6 +35,7 @@ OPTIONS = {"optimization_level": 3, "tf32": False, "low_memory": False}
 # Pattern of a warning -> why it may stay.
 ALLOWED = {
     "Make sure input tokens has Int64 binding": "token ids are int64 in every engine, and bound as such",
+    "timing cache": "TensorRT-RTX measures nothing at build time and has no such cache",
 }
 # A small model has one block before the last.
 PARAMETERS = {"scclip": {"pre": 0, "post": 0, "multi": (0, 1)}}

@@ -17,7 +17,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--backend",
         default="auto",
-        help="auto or openvino: the runtime; openvino-graph, onnxruntime: a stored graph as it is typed",
+        help="auto or openvino: the runtime; openvino-graph, onnxruntime: a stored graph as it is typed; "
+        "tensorrt: engines that were built here",
     )
     parser.add_argument(
         "--precision",
@@ -26,6 +27,9 @@ def add_parser(subparsers: Any) -> None:
         help="auto by default",
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (all by default)")
+    parser.add_argument(
+        "--cache", action="store_true", help="TensorRT engines of the cache, not the bundle's"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -33,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from ..core import bundle_path
     from ..export.verification import require, verify
 
-    results = verify(bundle_path(args.bundle), args.backend, args.precision, args.threads)
+    results = verify(bundle_path(args.bundle), args.backend, args.precision, args.threads, args.cache)
     if args.json:
         document = {"bundle": args.bundle, "parity": [result.document() for result in results]}
         terminal.print_json({**document, "passed": all(result.passed for result in results)})

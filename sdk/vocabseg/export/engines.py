@@ -13,7 +13,7 @@ from ..bundle import inside
 from ..core import load_core
 from ..errors import BackendUnavailable, ParityError
 
-BACKENDS = ("auto", "openvino", "openvino-graph", "onnxruntime")
+BACKENDS = ("auto", "openvino", "openvino-graph", "onnxruntime", "tensorrt")
 # How many windows go through an engine at once; bounds memory on small machines.
 _BATCH = 2
 
@@ -33,12 +33,18 @@ class Towers(Protocol):
 
 
 def open_towers(
-    folder: Path, manifest: dict[str, Any], backend: str = "auto", precision: str = "auto", threads: int = 0
+    folder: Path,
+    manifest: dict[str, Any],
+    backend: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    cache: bool = False,
 ) -> Towers:
     """Load a bundle into an engine.
 
     backend: ``auto`` or ``openvino`` run the runtime itself, as ``Segmenter`` does; ``openvino-graph`` and
-    ``onnxruntime`` run the stored graph of ``precision`` as it is typed, in their own Python packages.
+    ``onnxruntime`` run the stored graph of ``precision`` as it is typed, in their own Python packages; ``tensorrt``
+    runs engines that were built here, with ``cache`` those of the cache.
     Raises `BackendUnavailable`, `EngineError`.
     """
     if backend not in BACKENDS:
@@ -47,6 +53,10 @@ def open_towers(
         return OpenVinoGraph(folder, manifest, "float32" if precision == "auto" else precision, threads)
     if backend == "onnxruntime":
         return OnnxRuntime(folder, manifest, "float32" if precision == "auto" else precision, threads)
+    if backend == "tensorrt":
+        from ..tensorrt.towers import open_built
+
+        return open_built(folder, manifest, precision, cache)
     return Runtime(folder, manifest, backend, precision, threads)
 
 

@@ -94,14 +94,16 @@ def with_outputs(model: ir.Model, names: Sequence[str]) -> ir.Model:
 def quantize(model: ir.Model, scales: Mapping[str, float]) -> None:
     """Put Q/DQ on every linear layer, in place. scales: step per name of ``activations``."""
     graph = model.graph
-    quantized: dict[str, ir.Value] = {}
+    made: dict[ir.Value, ir.Value] = {}  # q, k and v share their input; some methods use a matrix twice
     for node in linear_layers(graph):
-        source = node.inputs[0]
-        assert source is not None and source.name is not None
-        if source.name not in quantized:
-            quantized[source.name] = quantized_activation(node, source, scales[source.name])
-        node.replace_input_with(0, quantized[source.name])
-        node.replace_input_with(1, quantized_weight(node))
+        source, weight = node.inputs[:2]
+        assert source is not None and weight is not None
+        if source not in made:
+            made[source] = quantized_activation(node, source, scales[str(source.name)])
+        if weight not in made:
+            made[weight] = quantized_weight(node)
+        node.replace_input_with(0, made[source])
+        node.replace_input_with(1, made[weight])
     remove_unused(graph)
 
 

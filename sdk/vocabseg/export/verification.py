@@ -17,13 +17,17 @@ from .parity import Parity, compare, random_text
 
 
 def verify(
-    folder: str | os.PathLike[str], backend: str = "auto", precision: str = "auto", threads: int = 0
+    folder: str | os.PathLike[str],
+    backend: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    cache: bool = False,
 ) -> list[Parity]:
     """Compare an engine with the float32 reference in a bundle; one result per tower.
 
     Args:
         folder: of the bundle; every file's sha256 is checked first.
-        backend, precision, threads: see ``engines.open_towers``.
+        backend, precision, threads, cache: see ``engines.open_towers``.
 
     Raises:
         BundleError: the bundle is incomplete or altered, or carries no reference.
@@ -32,7 +36,7 @@ def verify(
     path = Path(folder)
     manifest = read_manifest(path)
     check_files(path, manifest)
-    return compare_towers(path, manifest, open_towers(path, manifest, backend, precision, threads))
+    return compare_towers(path, manifest, open_towers(path, manifest, backend, precision, threads, cache))
 
 
 def compare_towers(folder: Path, manifest: dict[str, Any], towers: Towers) -> list[Parity]:

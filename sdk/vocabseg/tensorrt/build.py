@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -66,7 +67,7 @@ class Silent:
 
 
 class Build:
-    """A build in one bundle: its store, locked while it runs, and the machine that it is for."""
+    """A build in one bundle: its store, the machine that it is for, and the engines that were made so far."""
 
     def __init__(self, bundle: Path, settings: Settings, report: Report | None = None) -> None:
         """Raises `BundleError` for a bundle that is altered, `BackendUnavailable` where TensorRT does not run,
@@ -78,6 +79,7 @@ class Build:
         self.machine = Machine(**process.run("machine", {"backend": settings.backend}))
         self.store: Store = open_store(bundle, self.manifest, settings.cache)
         self.store.prepare()
+        self.made: list[Record] = []
 
     def networks(self, precision: str) -> list[Network]:
         """What a precision needs. Raises `BackendUnavailable` where the bundle lacks a graph."""
@@ -126,6 +128,7 @@ class Build:
             },
         )
         self.store.write_record(record)
+        self.made.append(record)
         self.report.end(f"built in {answer['seconds']:.0f} s, {answer['bytes'] / 1e6:.1f} MB")
         return record
 
@@ -166,7 +169,7 @@ class Build:
             "records": [asdict(record) for record in records],
         }
         answer = process.run("check", job)
-        found = {result["tower"]: result for result in answer["parity"]}
+        found = {result["tower"]: finite(result) for result in answer["parity"]}
         latency = round(answer["latency_ms"], 4)
         checked = [
             replace(
@@ -183,13 +186,14 @@ class Build:
         self.report.end(f"{'passed' if passed else 'FAILED'}, image network {latency:.2f} ms")
         return checked
 
-    def accept(self, records: Sequence[Record]) -> list[Record]:
-        """Engines that may be run: all that passed; the others only where the user allows it, which is recorded.
+    def accept(self, records: Sequence[Record], strict: bool = False) -> list[Record]:
+        """Engines that may be run: all that passed; the others only where the user allows it, which is recorded, and
+        never with ``strict``.
 
         Raises `ParityError`. The engines stay, so that ``--allow-degraded`` afterwards takes no second build.
         """
         failed = [record for record in records if not record.passed]
-        if failed and not self.settings.allow_degraded:
+        if failed and (strict or not self.settings.allow_degraded):
             raise ParityError(gate_failure(failed, self.bundle))
         accepted = [replace(record, degraded=not record.passed) for record in records]
         for record in accepted:
@@ -197,10 +201,10 @@ class Build:
         return accepted
 
 
-def build_precision(build: Build, precision: str) -> list[Record]:
-    """All engines of one precision, checked and accepted. See ``Build`` for what is raised."""
+def build_precision(build: Build, precision: str, strict: bool = False) -> list[Record]:
+    """All engines of one precision, checked and accepted, see ``Build.accept``."""
     wanted = build.networks(precision)
-    return build.accept(build.check([build.make(network) for network in wanted]))
+    return build.accept(build.check([build.make(network) for network in wanted]), strict)
 
 
 def gate_failure(failed: Sequence[Record], bundle: Path) -> str:
@@ -213,6 +217,14 @@ def gate_failure(failed: Sequence[Record], bundle: Path) -> str:
         f"the engines of {bundle} are too far from the reference: {said}; build another --precision, "
         "or keep them with --allow-degraded"
     )
+
+
+def finite(result: dict[str, Any]) -> dict[str, Any]:
+    """A gate's result for JSON, which has no NaN and no infinity: they become null."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in result.items()
+    }
 
 
 def timing_cache(machine: Machine) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import BackendUnavailable, EngineError, ParityError
@@ -18,11 +18,13 @@ _LAST_RESORT = "float32"
 
 @dataclass(frozen=True)
 class Trial:
-    """A precision that was tried. latency_ms: of the image network; None where it did not come so far."""
+    """A precision that was tried. latency_ms: of the image network; None where it did not come so far. passed: the
+    image network did."""
 
     precision: str
     latency_ms: float | None
     verdict: str
+    passed: bool = False
 
     def line(self) -> str:
         time = "" if self.latency_ms is None else f"{self.latency_ms:.2f} ms, "
@@ -42,7 +44,10 @@ class Result:
         if not self.trials:
             return None
         tried = "; ".join(trial.line() for trial in self.trials)
-        return f"auto took {self.precision}, the fastest that passes its gate here ({tried})"
+        why = "the fastest that passes its gate here"
+        if not all(record.passed for record in self.records):
+            why = "as nothing passes its gate here"
+        return f"auto took {self.precision}, {why} ({tried})"
 
 
 def build_engines(bundle: Path, settings: Settings, report: Report | None = None) -> Result:
@@ -69,46 +74,38 @@ def build_engines(bundle: Path, settings: Settings, report: Report | None = None
 def choose(build: Build) -> Result:
     """Image networks of all precisions that the bundle has, timed; then the rest of the fastest that passes."""
     candidates = [each for each in available(build.manifest) if each != _LAST_RESORT]
-    trials, passed = try_all(build, candidates)
-    for precision in sorted(passed, key=lambda each: passed[each].latency_ms or float("inf")):
+    trials = {precision: try_image(build, precision) for precision in candidates}
+    order = sorted((t for t in trials.values() if t.passed), key=lambda trial: trial.latency_ms or 0.0)
+    for precision in (*(trial.precision for trial in order), _LAST_RESORT):
         try:
-            records = build_precision(build, precision)
+            records = build_precision(build, precision, strict=precision != _LAST_RESORT)
         except (EngineError, ParityError) as error:
-            trials = [
-                t if t.precision != precision else Trial(precision, t.latency_ms, str(error)) for t in trials
-            ]
+            if precision == _LAST_RESORT:
+                raise
+            trials[precision] = replace(trials[precision], verdict=str(error))
             continue
-        drop_others(build, records, passed.values())
-        return Result(precision, records, tuple(trials))
-    records = build_precision(build, _LAST_RESORT)
-    latency = records[0].latency_ms
-    return Result(_LAST_RESORT, records, (*trials, Trial(_LAST_RESORT, latency, "passed")))
+        drop_others(build, records)
+        verdict = "passed" if all(record.passed for record in records) else "kept, though its gate failed"
+        trials[precision] = Trial(precision, records[0].latency_ms, verdict)
+        return Result(precision, records, tuple(trials.values()))
+    raise AssertionError("the last resort returns or raises")
 
 
-def try_all(build: Build, candidates: Sequence[str]) -> tuple[list[Trial], dict[str, Record]]:
-    """Every candidate's verdict, and the image engines that passed."""
-    trials, passed = [], {}
-    for precision in candidates:
-        try:
-            image = build.networks(precision)[0]
-            (record,) = build.check([build.make(image)])
-        except (EngineError, BackendUnavailable) as error:
-            trials.append(Trial(precision, None, str(error)))
-            continue
-        if record.passed:
-            passed[precision] = record
-            trials.append(Trial(precision, record.latency_ms, "passed"))
-        else:
-            assert record.parity is not None
-            failures = ", ".join(record.parity["failures"])
-            trials.append(Trial(precision, record.latency_ms, f"failed ({failures})"))
-            build.store.remove(record)
-    return trials, passed
+def try_image(build: Build, precision: str) -> Trial:
+    """The image network alone in a precision, through its gate and the clock."""
+    try:
+        (record,) = build.check([build.make(build.networks(precision)[0])])
+    except (EngineError, BackendUnavailable) as error:
+        return Trial(precision, None, str(error))
+    if record.passed:
+        return Trial(precision, record.latency_ms, "passed", passed=True)
+    assert record.parity is not None
+    return Trial(precision, record.latency_ms, f"failed ({', '.join(record.parity['failures'])})")
 
 
-def drop_others(build: Build, chosen: Iterable[Record], tried: Iterable[Record]) -> None:
-    """Delete the image engines that lost: nobody would run them, and they are large."""
+def drop_others(build: Build, chosen: Iterable[Record]) -> None:
+    """Delete the engines of this build that lost: nobody would run them, and they are large."""
     kept = {record.plan for record in chosen}
-    for record in tried:
+    for record in build.made:
         if record.plan not in kept:
             build.store.remove(record)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import EngineError
-from ..export.engines import StoredGraphs, joined
-from .backend import Backend, Session
+from ..export.engines import StoredGraphs, joined, stored
+from . import backend
+from .backend import Backend, Session, load
 from .record import Record
+from .select import build_command, open_store, select
 
 _WARM_UPS, _RUNS = 3, 20
 
@@ -25,15 +27,15 @@ class BuiltEngines(StoredGraphs):
         self,
         folder: Path,
         manifest: dict[str, Any],
-        backend: Backend,
+        device: Backend,
         engines: Mapping[str, Record],
-        plans: Mapping[str, Path],
+        read: Callable[[Record], bytes],
     ) -> None:
-        """engines, plans: by tower."""
+        """engines: by tower. read: gives the plan of an engine, see ``Store.read_plan``."""
         super().__init__(folder, manifest, "tensorrt", str(engines["image"].key["precision"]))
         if "text" in engines:
             self.text_precision = str(engines["text"].key["precision"])
-        self._backend, self._engines, self._plans = backend, engines, plans
+        self._device, self._engines, self._read = device, engines, read
         self._loaded: tuple[str, Session] | None = None
 
     def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -52,7 +54,7 @@ class BuiltEngines(StoredGraphs):
     def _session(self, tower: str) -> Session:
         if self._loaded is None or self._loaded[0] != tower:
             self._loaded = None  # frees the device's memory before the next engine takes it
-            self._loaded = (tower, self._backend.open(self._plans[tower].read_bytes()))
+            self._loaded = (tower, self._device.open(self._read(self._engines[tower])))
         return self._loaded[1]
 
     def latency_ms(self, windows: np.ndarray) -> float:
@@ -66,6 +68,25 @@ class BuiltEngines(StoredGraphs):
             session.run(part)
             times.append(1000 * (time.perf_counter() - start))
         return statistics.median(times[_WARM_UPS:])
+
+
+def open_built(folder: Path, manifest: dict[str, Any], precision: str, cache: bool) -> BuiltEngines:
+    """The engines of a bundle that run on this machine, see ``select``. Raises what that raises."""
+    device = load(backend.TENSORRT)
+    machine, store = device.machine(), open_store(folder, manifest, cache)
+    image = select(folder, manifest, machine, "image", precision, cache)
+    engines = {"image": image}
+    for tower in ("feedback", "text"):
+        if manifest.get(f"{tower}_encoder"):
+            same = stored(manifest, f"{tower}_encoder", str(image.key["precision"]))
+            engines[tower] = select(folder, manifest, machine, tower, same, cache)
+    return BuiltEngines(
+        folder,
+        manifest,
+        device,
+        engines,
+        lambda record: store.read_plan(record, build_command(folder, record.rebuild, cache)),
+    )
 
 
 def batches_of(record: Record) -> tuple[int, int, int]:

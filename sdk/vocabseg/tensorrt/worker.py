@@ -54,13 +54,15 @@ def build(backend: Backend, job: dict[str, Any], progress: Progress) -> dict[str
 def check(backend: Backend, job: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The parity gate on built engines, and the image engine's latency."""
     from ..export.verification import compare_towers
+    from .store import Store
     from .towers import BuiltEngines
 
-    bundle, folder = Path(job["bundle"]), Path(job["folder"])
+    bundle, store = Path(job["bundle"]), Store(Path(job["folder"]))
     manifest = read_manifest(bundle)
     engines = {each["tower"]: Record(**each) for each in job["records"]}
-    plans = {tower: folder / record.plan for tower, record in engines.items()}
-    towers = BuiltEngines(bundle, manifest, backend, engines, plans)
+    towers = BuiltEngines(
+        bundle, manifest, backend, engines, lambda each: store.read_plan(each, "vocabseg build")
+    )
     windows, _ = safetensors_io.read(inside(bundle, manifest["reference"]))
     latency = towers.latency_ms(windows["windows"])
     only = set(engines)
