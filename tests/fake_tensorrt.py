@@ -81,6 +81,9 @@ class FakeSession:
         results[0] = results[0] + self._noise * random.standard_normal(results[0].shape).astype(np.float32)
         return dict(zip(self._names, results, strict=True))
 
+    def close(self) -> None:
+        self._model = None
+
 
 def out_of_memory() -> None:
     raise EngineError("TensorRT could not build it: out of memory; build with --low-memory")

@@ -153,6 +153,12 @@ def test_a_larger_batch_replaces_its_buffers(session: EngineSession, memory: Fak
     assert memory.calls.count("release") == 2 and len(memory.memory) == 2
 
 
+def test_close_gives_everything_back(session: EngineSession, memory: FakeCuda) -> None:
+    session.run({"x": rows(1)})
+    session.close()
+    assert memory.memory == {}
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

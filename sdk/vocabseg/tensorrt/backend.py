@@ -28,9 +28,11 @@ class BuildRequest:
 
 
 class Session(Protocol):
-    """A loaded engine."""
+    """A loaded engine. ``close`` gives its memory back."""
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+
+    def close(self) -> None: ...
 
 
 class Backend(Protocol):

@@ -51,6 +51,13 @@ class EngineSession:
         del kept  # the copies read from these arrays until here
         return results
 
+    def close(self) -> None:
+        """Give the device's memory back; the session cannot run after this."""
+        for address, _ in self._buffers.values():
+            self._cuda.release(address)
+        self._buffers.clear()
+        del self._context, self._engine, self._runtime
+
     def _check(self, inputs: Mapping[str, np.ndarray]) -> None:
         """Names, types and batch are the engine's. Raises `EngineError`."""
         engine = self._engine

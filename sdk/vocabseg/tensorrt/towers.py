@@ -53,7 +53,8 @@ class BuiltEngines(StoredGraphs):
 
     def _session(self, tower: str) -> Session:
         if self._loaded is None or self._loaded[0] != tower:
-            self._loaded = None  # frees the device's memory before the next engine takes it
+            if self._loaded is not None:
+                self._loaded[1].close()  # before the next engine takes its memory
             self._loaded = (tower, self._device.open(self._read(self._engines[tower])))
         return self._loaded[1]
 
