@@ -22,7 +22,6 @@ from vocabseg.errors import BackendUnavailable, EngineError, EngineMismatch, Par
 from vocabseg.export.build import export_bundle
 from vocabseg.export.describe import Settings as ExportSettings
 from vocabseg.export.window import sliding
-from vocabseg.methods import resclip
 from vocabseg.tensorrt import backend, process, worker
 from vocabseg.tensorrt.build import Settings, Silent, timing_cache
 from vocabseg.tensorrt.key import Machine
@@ -38,10 +37,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     the backend builds is read from the graph's own words, and types are of no concern here."""
     folder = tmp_path_factory.mktemp("build")
     (folder / "merges.txt").write_text("".join(f"{a} {b}\n" for a, b in MERGES))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resclip, "RCS_LAYERS", slice(0, 1))  # a small model has no blocks 6 to 9
-        settings = ExportSettings(merges=folder / "merges.txt")
-        export_bundle(small_source(), methods.get("resclip"), sliding(64, 32, 96), folder / "b", settings)
+    method = methods.get("resclip", rcs_layers=(0, 1))  # a small model has no blocks 6 to 9
+    settings = ExportSettings(merges=folder / "merges.txt")
+    export_bundle(small_source(), method, sliding(64, 32, 96), folder / "b", settings)
     manifest = read_manifest(folder / "b")
     for tower in ("image", "feedback", "text"):
         for precision, suffix in (("float16", "fp16"), ("bfloat16", "bf16")):

@@ -23,7 +23,6 @@ from vocabseg.errors import EngineError
 from vocabseg.export import source
 from vocabseg.export.quantize import activations, quantize
 from vocabseg.export.trace import trace_feedback, trace_image, trace_text
-from vocabseg.methods import resclip
 from vocabseg.tensorrt.backend import BuildRequest
 from vocabseg.tensorrt.builder import Phases, build_plan
 
@@ -38,15 +37,7 @@ ALLOWED = {
     "timing cache": "TensorRT-RTX measures nothing at build time and has no such cache",
 }
 # A small model has one block before the last.
-PARAMETERS = {"scclip": {"pre": 0, "post": 0, "multi": (0, 1)}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shallow_resclip():
-    """A small model has no blocks 6 to 9."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resclip, "RCS_LAYERS", slice(0, 1))
-        yield
+PARAMETERS = {"scclip": {"pre": 0, "post": 0, "multi": (0, 1)}, "resclip": {"rcs_layers": (0, 1)}}
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +67,14 @@ def build(graph: ir.Model, tmp_path: Path, options=OPTIONS) -> tuple[bytes, list
     return plan, said, shares
 
 
+def small_method(name: str):
+    return methods.get(name, **PARAMETERS.get(name, {}))
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("method", METHODS)
 def test_image_tower(model, method: str, precision: str, tmp_path: Path) -> None:
-    graph = trace_image(model.visual, methods.get(method, **PARAMETERS.get(method, {})), SIZE, precision)
+    graph = trace_image(model.visual, small_method(method), SIZE, precision)
     plan, said, shares = build(graph, tmp_path)
     assert said == [] and plan
     assert shares == sorted(shares) and shares[-1] == 1.0
@@ -91,7 +86,7 @@ def test_image_tower(model, method: str, precision: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_second_pass(model, precision: str, tmp_path: Path) -> None:
-    graph = trace_feedback(model.visual, methods.get("resclip"), GRID, precision)
+    graph = trace_feedback(model.visual, small_method("resclip"), GRID, precision)
     plan, said, _ = build(graph, tmp_path)
     assert said == [] and plan
 
