@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra: test")
 pytest.importorskip("triton", reason="needs the extra: triton")
 
-import vocabseg.kernels
+from vocabseg.kernels.aot import catalogue
 
 HERE = Path(__file__).parent
 
@@ -51,7 +51,7 @@ LEFT_OUT = " or ".join(
         "(test_many_steps and not size2-1)",
     ]
 )
-OPS = [path.parent.name for path in sorted(Path(vocabseg.kernels.__path__[0]).glob("*/triton.py"))]
+OPS = sorted(path.parent.name for path in catalogue.FOLDER.glob("*/triton.py"))
 QUICK = "patch_text_similarity"  # in every run; the others take minutes
 
 
