@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import tempfile
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from . import catalogue, manifest
+
+ADDR_NO_RANDOMIZE = 0x0040000  # <sys/personality.h>; programs that a process starts inherit it
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def prepare(cache: str) -> None:
         del os.environ[name]
     os.environ["TRITON_CACHE_DIR"] = cache
     os.environ["TRITON_DISABLE_LINE_INFO"] = "1"
+    # What the assembler for Blackwell writes depends on where its memory lies.
+    ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
 
 
 def plan(archs: tuple[int, ...], names: tuple[str, ...] | None) -> tuple[list[Job], dict[str, str]]:

@@ -245,7 +245,7 @@ def test_regions(op) -> None:
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint16])
 def test_many_regions(op, dtype) -> None:
-    plan = PLANS["resized"]
+    plan = single_window((75, 101), (5, 7))
     scores = scores_for(plan, 300)
     regions = np.random.default_rng(2).integers(0, 900, (75, 101)).astype(dtype)
     regions[20:40, 30:60] = 1000

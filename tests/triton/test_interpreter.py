@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra: test")
 pytest.importorskip("triton", reason="needs the extra: triton")
 
-import vocabseg.kernels
+from vocabseg.kernels.aot import catalogue
 
 HERE = Path(__file__).parent
 
@@ -45,11 +45,13 @@ LEFT_OUT = " or ".join(
     [
         "thread_count",
         "(test_attention and (shape4 or shape5 or grid2 or grid5 or grid6))",
-        "(test_many_queries and (smooth_scores or 847))",
+        "(test_irregular_patches and resized and not nan)",
+        "(test_many_queries and not overlap-scores_for-171)",
+        "(test_many_regions and not int32)",
         "(test_many_steps and not size2-1)",
     ]
 )
-OPS = [path.parent.name for path in sorted(Path(vocabseg.kernels.__path__[0]).glob("*/triton.py"))]
+OPS = sorted(path.parent.name for path in catalogue.FOLDER.glob("*/triton.py"))
 QUICK = "patch_text_similarity"  # in every run; the others take minutes
 
 

@@ -10,12 +10,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra: test")
 pytest.importorskip("triton", reason="needs the extra: triton")
 
+from vocabseg.kernels.aot import catalogue
+from vocabseg.kernels.aot.architectures import ARCHITECTURES
 from vocabseg.kernels.common.triton_kernel import ITEMSIZE, Kernel, aligned, grid_of
-from vocabseg.ops.registry import FOLDERS
 
-MODULES = [import_module(f"vocabseg.kernels.{folder}.triton") for folder in sorted(set(FOLDERS.values()))]
+FOLDERS = [path.parent.name for path in catalogue.FOLDER.glob("*/triton.py")]
+MODULES = [import_module(f"vocabseg.kernels.{folder}.triton") for folder in sorted(FOLDERS)]
 KERNELS = [kernel for module in MODULES for kernel in module.KERNELS]
-ARCHS = (80, 86, 87, 89, 90, 100, 110, 120)
 
 
 def values_of(kernel: Kernel, variant: dict[str, int], dtype: str) -> dict[str, int]:
@@ -31,7 +32,7 @@ def test_names_are_unique() -> None:
 def test_description(kernel) -> None:
     for dtype in kernel.dtypes:
         for variant in kernel.variants:
-            for arch in ARCHS:
+            for arch in ARCHITECTURES:
                 constexprs = variant | kernel.blocks(arch, dtype).constexprs
                 declared = [*kernel.signature, *constexprs]
                 assert sorted(declared) == sorted(kernel.function.arg_names)
