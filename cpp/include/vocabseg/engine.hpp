@@ -14,17 +14,31 @@ namespace vocabseg {
 
 enum class DType { kFloat32, kInt64 };
 
-// Row-major memory that the caller owns.
+enum class Memory { kHost, kDevice };
+
+// Row-major memory that the caller owns. On a device it starts at a multiple of 256 bytes.
 struct TensorView {
   DType dtype = DType::kFloat32;
   std::vector<int64_t> shape;
   void* data = nullptr;
+  Memory memory = Memory::kHost;
 };
 
 using TensorMap = std::map<std::string, TensorView>;
 
 // A queue of device work; engines that have none take a null one.
-class Stream;
+struct Stream {
+  void* handle = nullptr;  // a CUstream, which is a cudaStream_t too
+};
+
+// What an engine can do beyond running on host memory.
+struct EngineTraits {
+  // Takes views of device memory, all of a run's; what they need is then queued on the stream, and
+  // run() does not wait for it.
+  bool device_memory = false;
+  bool capturable = false;    // such a run may be captured in a CUDA graph after one that was not
+  int64_t largest_batch = 0;  // of a run's first dimension; 0: any
+};
 
 // A compiled network with named tensors. run() may be called from several threads.
 class Engine {
@@ -37,6 +51,8 @@ class Engine {
 
   // Backend and precision, such as "openvino/bfloat16".
   virtual std::string id() const = 0;
+
+  virtual EngineTraits traits() const { return {}; }
 };
 
 struct BackendInfo {
