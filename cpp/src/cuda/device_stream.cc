@@ -13,6 +13,7 @@ constexpr Result kFirstCaptureError = 900, kLastCaptureError = 908;
 }  // namespace
 
 Event::Event(const SharedGpu& gpu) : gpu_(gpu) {
+  const CurrentContext current(*gpu);
   EventHandle event = nullptr;
   gpu->check(gpu->driver().event_create(&event, 0), "cuEventCreate");
   event_ = {gpu, event, &Driver::event_destroy};
@@ -26,6 +27,7 @@ float Event::since(const Event& begin) const {
 }
 
 DeviceStream::DeviceStream(const SharedGpu& gpu) : gpu_(gpu) {
+  const CurrentContext current(*gpu);
   StreamHandle stream = nullptr;
   gpu->check(gpu->driver().stream_create(&stream, kNonBlocking), "cuStreamCreate");
   stream_ = {gpu, stream, &Driver::stream_destroy};

@@ -1,5 +1,5 @@
-// A stream of a device, and what is queued on it. The calls need the device's primary context to be
-// current, and throw EngineError if the driver fails.
+// A stream of a device, and what is queued on it. Calls, constructors apart, need the device's
+// primary context to be current. Throws EngineError if the driver fails.
 #pragma once
 
 #include <functional>
@@ -45,6 +45,13 @@ class DeviceStream {
   StreamHandle handle() const { return stream_.get(); }
 
   void upload(const DeviceBuffer& to, const void* from, size_t bytes) const;
+  // Allocates what is missing, and waits for the copy.
+  template <class T>
+  void fill(DeviceBuffer& to, const std::vector<T>& values) const {
+    to.reserve(values.size() * sizeof(T));
+    upload(to, values.data(), values.size() * sizeof(T));
+    synchronize();
+  }
   void download(void* to, const std::byte* from, size_t bytes) const;  // from device memory
   // `height` rows of `width` bytes, to device memory.
   void copy_rows(std::byte* to, int64_t to_pitch, const Rows& from, int64_t width,
