@@ -69,13 +69,11 @@ struct Segmenter::Impl {
 namespace {
 
 Engines make_engines(const Bundle& bundle, const Settings& settings) {
-  const auto make = [&](const EncoderSpec& encoder) {
-    return make_engine(bundle.file(encoder.variants.at("float32")), settings);
-  };
   Engines engines;
-  engines.image = make(bundle.manifest().image_encoder);
-  const auto& feedback = bundle.manifest().feedback_encoder;
-  if (feedback) engines.feedback = make(*feedback);
+  engines.image = make_engine(bundle, "image", settings);
+  if (bundle.manifest().feedback_encoder) {
+    engines.feedback = make_engine(bundle, "feedback", settings);
+  }
   return engines;
 }
 
@@ -83,7 +81,7 @@ Engines make_engines(const Bundle& bundle, const Settings& settings) {
 
 Segmenter::Segmenter(const Bundle& bundle, const Settings& settings)
     : impl_(std::make_unique<Impl>(bundle, make_engines(bundle, settings), settings,
-                                   choose_backend(settings.backend).reason)) {}
+                                   choose_backend(bundle, "image", settings).reason)) {}
 
 Segmenter::Segmenter(const Bundle& bundle, Engines engines, const Settings& settings)
     : impl_(std::make_unique<Impl>(bundle, std::move(engines), settings, "given by the caller")) {}

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "vocabseg/bundle.hpp"
 #include "vocabseg/settings.hpp"
 
 namespace vocabseg {
@@ -61,15 +62,29 @@ struct BackendInfo {
   std::string reason;  // what it runs on, or why it cannot
 };
 
-// Every backend that this version knows, best first.
+// Every backend that this version knows, best first. "tensorrt" runs only engines that
+// `vocabseg build` made.
 std::vector<BackendInfo> backends();
 
-// The backend that "auto" or a name stands for, and why. Throws BackendUnavailable if it cannot run
-// here: a named backend is never replaced by another.
+// The backend that "auto" or a name stands for, and why; "auto" is the first that compiles networks
+// itself. Throws BackendUnavailable if it cannot run here: a named backend is never replaced by
+// another.
 BackendInfo choose_backend(const std::string& name);
 
-// Compiles an ONNX network with settings.backend, settings.threads and settings.precision. Throws
-// BackendUnavailable, or EngineError if the network does not compile.
+// The same for one of a bundle's networks, "image", "feedback" or "text": "auto" takes TensorRT
+// where an engine of it is built for this machine. Throws EngineError too, where TensorRT is asked
+// for by name and its engines do not fit.
+BackendInfo choose_backend(const Bundle& bundle, const std::string& tower,
+                           const Settings& settings);
+
+// Compiles an ONNX network with settings.threads and settings.precision, by settings.backend if
+// that compiles networks. Throws BackendUnavailable, or EngineError if the network does not
+// compile.
 std::unique_ptr<Engine> make_engine(const std::filesystem::path& onnx, const Settings& settings);
+
+// One of a bundle's networks, by the backend that choose_backend says. Throws BackendUnavailable,
+// or EngineError.
+std::unique_ptr<Engine> make_engine(const Bundle& bundle, const std::string& tower,
+                                    const Settings& settings);
 
 }  // namespace vocabseg

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "cuda/colour_network.hpp"
 #include "cuda/cubin_fixture.hpp"
 #include "cuda/gpu_frame.hpp"
 #include "cuda/host_kernels.hpp"
@@ -10,9 +11,8 @@
 namespace vocabseg::cuda {
 
 constexpr int kWidth = 60, kHeight = 40;  // of frames, as in frame_launches.json
-constexpr int kDim = 16;
 
-// Unit rows of each patch's mean colour, on the host or queued on the fake device.
+// The colour network, on the host or queued on the fake device.
 class FakeEngine final : public Engine {
  public:
   using Enqueue = void(void*, const char*, std::function<void()>);
@@ -22,9 +22,7 @@ class FakeEngine final : public Engine {
     const TensorView in = inputs.at("windows"), out = outputs.at("features");
     batches.push_back(in.shape[0]);
     if (!error.empty()) throw EngineError(error);
-    const auto work = [in, out] {
-      for (int64_t patch = 0; patch < in.shape[0] * out.shape[1]; ++patch) encode(in, out, patch);
-    };
+    const auto work = [in, out] { colour_network(in.data, in.shape[0], out.data); };
     in.memory == Memory::kDevice ? enqueue_(stream->handle, "network", work) : work();
   }
 
@@ -36,24 +34,6 @@ class FakeEngine final : public Engine {
   std::vector<int64_t> batches;
 
  private:
-  static void encode(const TensorView& in, const TensorView& out, int64_t patch) {
-    constexpr int kGrid = test::kGrid, kPatch = test::kPatch;
-    const int64_t side = in.shape[3], window = patch / (kGrid * kGrid);
-    const int64_t top = patch / kGrid % kGrid * kPatch, left = patch % kGrid * kPatch;
-    auto* feature = static_cast<float*>(out.data) + patch * kDim;
-    std::fill(feature, feature + kDim, 0.0f);
-    float square = 0.01f;
-    for (int c = 0; c < 3; ++c) {
-      const auto* plane = static_cast<const float*>(in.data) + (window * 3 + c) * side * side;
-      for (int i = 0; i < kPatch * kPatch; ++i) {
-        feature[c] += plane[(top + i / kPatch) * side + left + i % kPatch] / (kPatch * kPatch);
-      }
-      square += feature[c] * feature[c];
-    }
-    feature[3] = 0.1f;
-    for (int c = 0; c < 4; ++c) feature[c] /= std::sqrt(square);
-  }
-
   Enqueue* enqueue_;
 };
 
