@@ -103,13 +103,20 @@ void GpuFrame::prepare(const FramePixels& frame) {
   plan_ = std::move(plan);
 }
 
+GpuFrame::Runs GpuFrame::runs() const {
+  const kernels::WindowPlan& plan = plan_.windows;
+  Runs runs{};
+  runs.window_bytes = int64_t{sizeof(float)} * 3 * plan.padded_h * plan.padded_w;
+  runs.feature_bytes = int64_t{sizeof(float)} * plan.patches() * manifest_.embed_dim;
+  runs.most = windows_of_run(plan.windows(), engine_.traits().largest_batch, runs.window_bytes,
+                             runs.feature_bytes);
+  return runs;
+}
+
 void GpuFrame::run_engine() {
   const int64_t windows = plan_.windows.windows(), patches = plan_.windows.patches();
   const int64_t height = plan_.windows.padded_h, width = plan_.windows.padded_w;
-  const int64_t dim = manifest_.embed_dim, size = sizeof(float);
-  const int64_t window_bytes = size * 3 * height * width, feature_bytes = size * patches * dim;
-  const int64_t most =
-      windows_of_run(windows, engine_.traits().largest_batch, window_bytes, feature_bytes);
+  const auto [window_bytes, feature_bytes, most] = runs();
   Stream stream{launcher_.stream().handle()};
   for (int64_t first = 0; first < windows; first += most) {
     const int64_t n = std::min(most, windows - first);
@@ -120,7 +127,7 @@ void GpuFrame::run_engine() {
                    Memory::kDevice}}},
                 {{manifest_.image_encoder.output,
                   {DType::kFloat32,
-                   {n, patches, dim},
+                   {n, patches, manifest_.embed_dim},
                    features_.data() + first * feature_bytes,
                    Memory::kDevice}}},
                 &stream);
@@ -134,14 +141,17 @@ void GpuFrame::begin(const FramePixels& frame) {
   launcher_.stream().record(prepared_);
 }
 
-// The first frame with these settings runs without a graph: engines and kernels load with it.
+// The first frame with these settings runs without a graph: engines and kernels load with it. So
+// does every frame whose windows take runs of two sizes: an engine that changes shapes may do more
+// than queue work.
 void GpuFrame::run(const DecodeSettings& settings) {
   const auto queue = [&] {
     run_engine();
     labels_.queue(features_.data(), settings, launcher_);
   };
   const auto known = graphs_.find(settings);
-  if (!engine_.traits().capturable || known == graphs_.end()) {
+  const bool one_shape = plan_.windows.windows() % runs().most == 0;
+  if (!engine_.traits().capturable || !one_shape || known == graphs_.end()) {
     queue();
     if (graphs_.size() >= kMaxGraphs) graphs_.clear();
     graphs_.emplace(settings, std::nullopt);

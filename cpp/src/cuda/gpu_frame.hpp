@@ -39,7 +39,14 @@ class GpuFrame {
   RegionLabels pool_masks(const FramePixels& frame, const Masks& masks);
 
  private:
+  // How the windows of a frame are shared among runs of the engine.
+  struct Runs {
+    int64_t window_bytes, feature_bytes;  // of one window
+    int64_t most;                         // windows of a run; the last one may have fewer
+  };
+
   void prepare(const FramePixels& frame);
+  Runs runs() const;
   void run_engine();
   void begin(const FramePixels& frame);
   void run(const DecodeSettings& settings);
