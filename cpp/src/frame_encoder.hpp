@@ -54,7 +54,7 @@ class FrameEncoder {
 
   int dim() const { return manifest_.embed_dim; }
   int64_t patches() const { return int64_t{manifest_.grid_h} * manifest_.grid_w; }
-  const Engine& engine() const { return *engine_; }
+  Engine& engine() const { return *engine_; }
 
  private:
   TensorMap extra_outputs(int64_t count);

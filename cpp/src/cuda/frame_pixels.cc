@@ -17,6 +17,12 @@ void check_rows(const char* what, int64_t stride, int64_t bytes, int rows) {
 
 }  // namespace
 
+bool readable(const ImageView& image) {
+  const int64_t row = image.width * image.pixel_stride;
+  return (image.pixel_stride == 3 || image.pixel_stride == 4) &&
+         (image.row_stride == 0 || image.row_stride >= row);
+}
+
 FramePixels checked(FramePixels pixels) {
   check_size(pixels.height, pixels.width);
   if (!pixels.pixels) throw ImageError("the image has no memory: pixels is null");

@@ -19,13 +19,18 @@ constexpr size_t kMaxGraphs = 8;
                            ", which has no GPU version; use a backend on the CPU for it");
 }
 
+// What of the network's part of the method has no GPU version.
+std::string cpu_only_network(const Manifest& manifest) {
+  const PostSteps& steps = manifest.post_steps;
+  if (steps.feedback) return "the step feedback";
+  if (steps.segment_vote) return "the step segment_vote";
+  if (steps.class_token) return "the step class_token";
+  return manifest.image_encoder.extra_outputs.empty() ? "" : "further outputs of the image encoder";
+}
+
 void check_network(const Manifest& manifest, const Engine& engine) {
-  if (manifest.post_steps.feedback) no_gpu_version(manifest, "the step feedback");
-  if (manifest.post_steps.segment_vote) no_gpu_version(manifest, "the step segment_vote");
-  if (manifest.post_steps.class_token) no_gpu_version(manifest, "the step class_token");
-  if (!manifest.image_encoder.extra_outputs.empty()) {
-    no_gpu_version(manifest, "further outputs of the image encoder");
-  }
+  const std::string missing = cpu_only_network(manifest);
+  if (!missing.empty()) no_gpu_version(manifest, missing);
   if (!engine.traits().device_memory) {
     throw BackendUnavailable("the engine " + engine.id() +
                              " takes no device memory; build one with `vocabseg build BUNDLE "
@@ -35,11 +40,6 @@ void check_network(const Manifest& manifest, const Engine& engine) {
     throw BackendUnavailable("the bundle's features are " + std::to_string(manifest.embed_dim) +
                              " wide, expected a multiple of 16 for a GPU");
   }
-}
-
-void check_labels(const Manifest& manifest) {
-  if (manifest.post_steps.area_threshold) no_gpu_version(manifest, "the step area_threshold");
-  if (manifest.post_steps.pamr) no_gpu_version(manifest, "the step pamr");
 }
 
 // Windows of a run: all, or as many as the engine takes and leave every run's memory aligned.
@@ -57,6 +57,12 @@ int64_t windows_of_run(int64_t windows, int64_t largest, int64_t window_bytes,
 }
 
 }  // namespace
+
+std::string cpu_only_part(const Manifest& manifest) {
+  if (manifest.post_steps.area_threshold) return "the step area_threshold";
+  if (manifest.post_steps.pamr) return "the step pamr";
+  return cpu_only_network(manifest);
+}
 
 GpuFrame::GpuFrame(const Manifest& manifest, Engine& engine, const CubinSet& cubins, SharedGpu gpu)
     : manifest_((check_network(manifest, engine), manifest)),
@@ -167,7 +173,8 @@ void GpuFrame::run(const DecodeSettings& settings) {
 
 Segmentation GpuFrame::segment(const FramePixels& frame, const SegmentOptions& options) {
   const FramePixels pixels = checked(frame);
-  check_labels(manifest_);
+  const std::string missing = cpu_only_part(manifest_);
+  if (!missing.empty()) no_gpu_version(manifest_, missing);
   if (!has_words_) throw VocabularyError("no words are set; call set_vocabulary first");
   const DecodeSettings settings{options.scores, options.threshold.value_or(manifest_.threshold),
                                 options.logit_scale.value_or(manifest_.logit_scale)};

@@ -17,6 +17,9 @@
 
 namespace vocabseg::cuda {
 
+// What of the bundle's method has no GPU version, such as "the step pamr"; "" if nothing.
+std::string cpu_only_part(const Manifest& manifest);
+
 // One call at a time. The results are those of Segmenter on a CPU.
 class GpuFrame {
  public:
