@@ -7,17 +7,16 @@ import hashlib
 import json
 import shutil
 import struct
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import fake_driver
 from vocabseg.core import load_core
 from vocabseg.errors import BackendUnavailable, BundleError, ShapeError
 
 cuda = load_core().cuda
-FAKE = Path(__file__).parents[1] / "cpp" / "tests" / "cuda" / "fake_cuda.cc"
 IMAGE = b"image\0"
 
 
@@ -26,9 +25,7 @@ def library(tmp_path_factory) -> str:
     """The path of the fake driver."""
     if shutil.which("c++") is None:
         pytest.skip("needs a C++ compiler")
-    path = tmp_path_factory.mktemp("driver") / "libcuda.so.1"
-    subprocess.run(["c++", "-std=c++17", "-shared", "-fPIC", FAKE, "-o", path], check=True)
-    return str(path)
+    return fake_driver.build(tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture

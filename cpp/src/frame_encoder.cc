@@ -20,10 +20,11 @@ int64_t values_of(const std::vector<int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
-int64_t batch_size(const EncoderSpec& encoder) {
+int64_t batch_size(const EncoderSpec& encoder, const Engine& engine) {
   int64_t bytes = 1;
   for (const auto& [name, shape] : encoder.extra_outputs) bytes += 4 * values_of(shape);
-  return std::clamp<int64_t>(kExtraBytes / bytes, 1, kBatch);
+  const int64_t largest = engine.traits().largest_batch;
+  return std::clamp<int64_t>(kExtraBytes / bytes, 1, largest > 0 ? largest : kBatch);
 }
 
 kernels::WindowRule window_rule(const Manifest& manifest) {
@@ -65,18 +66,18 @@ kernels::WindowPlan plan_windows(const Manifest& manifest, int height, int width
 
 }  // namespace
 
-FrameEncoder::FrameEncoder(const Bundle& bundle, std::unique_ptr<Engine> engine)
-    : manifest_(bundle.manifest()),
-      engine_(std::move(engine)),
-      batch_(batch_size(manifest_.image_encoder)) {}
-
-FramePlan FrameEncoder::plan(int height, int width) const {
+FramePlan plan_frame(const Manifest& manifest, int height, int width) {
   FramePlan plan;
-  plan.windows = plan_windows(manifest_, height, width);
+  plan.windows = plan_windows(manifest, height, width);
   plan.rows = kernels::row_weights(plan.windows);
   plan.cols = kernels::col_weights(plan.windows);
   return plan;
 }
+
+FrameEncoder::FrameEncoder(const Bundle& bundle, std::unique_ptr<Engine> engine)
+    : manifest_(bundle.manifest()),
+      engine_(std::move(engine)),
+      batch_(batch_size(manifest_.image_encoder, *engine_)) {}
 
 const float* FrameEncoder::encode(const kernels::ImageView& image, const FramePlan& plan,
                                   kernels::ThreadPool& pool, StageClock& clock,

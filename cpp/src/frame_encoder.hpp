@@ -23,6 +23,9 @@ struct FramePlan {
   kernels::AxisWeights rows, cols;
 };
 
+// Throws ImageError if the frame would need too many windows.
+FramePlan plan_frame(const Manifest& manifest, int height, int width);
+
 // Some windows of a frame behind the image network.
 struct WindowBatch {
   int64_t first = 0, count = 0;    // of the frame's windows
@@ -38,8 +41,8 @@ class FrameEncoder {
  public:
   FrameEncoder(const Bundle& bundle, std::unique_ptr<Engine> engine);
 
-  // Throws ImageError if the frame would need too many windows.
-  FramePlan plan(int height, int width) const;
+  // As plan_frame.
+  FramePlan plan(int height, int width) const { return plan_frame(manifest_, height, width); }
 
   // Features [windows, patches, dim] of a frame; valid until the next call. Ends the stages
   // "preprocess" and "encode" of the clock; `step` ends its own.
@@ -51,7 +54,7 @@ class FrameEncoder {
 
   int dim() const { return manifest_.embed_dim; }
   int64_t patches() const { return int64_t{manifest_.grid_h} * manifest_.grid_w; }
-  const Engine& engine() const { return *engine_; }
+  Engine& engine() const { return *engine_; }
 
  private:
   TensorMap extra_outputs(int64_t count);

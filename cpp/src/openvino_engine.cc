@@ -45,6 +45,9 @@ ov::AnyMap properties(const Settings& settings, ov::element::Type precision) {
 }
 
 ov::Tensor wrap(const TensorView& view) {
+  if (view.memory != Memory::kHost) {
+    throw EngineError("OpenVINO takes host memory, got device memory");
+  }
   const auto type = view.dtype == DType::kFloat32 ? ov::element::f32 : ov::element::i64;
   return {type, ov::Shape(view.shape.begin(), view.shape.end()), view.data};
 }

@@ -30,6 +30,8 @@ struct AsForm {
   }
 };
 
+}  // namespace
+
 void normalize_rows(std::vector<float>& rows, size_t dim) {
   for (auto row = rows.begin(); row != rows.end(); row += static_cast<std::ptrdiff_t>(dim)) {
     double square = 0;
@@ -39,8 +41,6 @@ void normalize_rows(std::vector<float>& rows, size_t dim) {
     for (size_t i = 0; i < dim; ++i) row[i] = static_cast<float>(row[i] * scale);
   }
 }
-
-}  // namespace
 
 void pool_masks(const float* features, const FramePlan& plan, const Masks& masks,
                 kernels::ThreadPool& pool, RegionLabels& out) {

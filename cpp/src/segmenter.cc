@@ -7,6 +7,7 @@
 #include "embedding.hpp"
 #include "feature_map.hpp"
 #include "frame_pipeline.hpp"
+#include "gpu_segmenter.hpp"
 #include "label_decoder.hpp"
 #include "region_labels.hpp"
 #include "vocabseg/error.hpp"
@@ -24,6 +25,9 @@ struct Segmenter::Impl {
   std::mutex frames;  // one frame at a time: guards the pipeline
   FramePipeline pipeline;
 
+  std::string why_not_gpu;
+  std::unique_ptr<GpuSegmenter> gpu;  // null where frames run on the CPU around the engine
+
   std::mutex words;  // guards the pointer; the vocabulary itself never changes
   std::shared_ptr<const Vocabulary> vocabulary;
 
@@ -31,9 +35,12 @@ struct Segmenter::Impl {
       : bundle(b),
         settings(std::move(s)),
         reason(std::move(why)),
-        pipeline(bundle, std::move(engines), settings.threads, check_cancelled) {
+        pipeline(bundle, std::move(engines), settings.threads, check_cancelled),
+        gpu(make_gpu_segmenter(bundle.manifest(), pipeline.encoder().engine(), settings,
+                               why_not_gpu)) {
     log(Level::kInfo, "engine " + backend() + " (" + reason + "), " +
-                          std::to_string(pipeline.pool().threads()) + " threads");
+                          std::to_string(pipeline.pool().threads()) + " threads, frames on the " +
+                          (gpu ? "GPU" : "CPU: " + why_not_gpu));
   }
 
   void log(Level level, const std::string& message) const {
@@ -69,13 +76,11 @@ struct Segmenter::Impl {
 namespace {
 
 Engines make_engines(const Bundle& bundle, const Settings& settings) {
-  const auto make = [&](const EncoderSpec& encoder) {
-    return make_engine(bundle.file(encoder.variants.at("float32")), settings);
-  };
   Engines engines;
-  engines.image = make(bundle.manifest().image_encoder);
-  const auto& feedback = bundle.manifest().feedback_encoder;
-  if (feedback) engines.feedback = make(*feedback);
+  engines.image = make_engine(bundle, "image", settings);
+  if (bundle.manifest().feedback_encoder) {
+    engines.feedback = make_engine(bundle, "feedback", settings);
+  }
   return engines;
 }
 
@@ -83,7 +88,7 @@ Engines make_engines(const Bundle& bundle, const Settings& settings) {
 
 Segmenter::Segmenter(const Bundle& bundle, const Settings& settings)
     : impl_(std::make_unique<Impl>(bundle, make_engines(bundle, settings), settings,
-                                   choose_backend(settings.backend).reason)) {}
+                                   choose_backend(bundle, "image", settings).reason)) {}
 
 Segmenter::Segmenter(const Bundle& bundle, Engines engines, const Settings& settings)
     : impl_(std::make_unique<Impl>(bundle, std::move(engines), settings, "given by the caller")) {}
@@ -105,6 +110,7 @@ void Segmenter::set_vocabulary(const Vocabulary& vocabulary) {
 
 Segmentation Segmenter::segment(const ImageView& image, const SegmentOptions& options) {
   const kernels::ImageView view = checked_view(image);
+  if (impl_->gpu && cuda::readable(image)) return segment(cuda::pixels_of(image), options);
   const std::lock_guard lock(impl_->frames);
   const auto vocabulary = impl_->require_vocabulary();
   const Manifest& manifest = impl_->bundle.manifest();
@@ -131,6 +137,15 @@ Segmentation Segmenter::segment(const ImageView& image, const SegmentOptions& op
   return out;
 }
 
+Segmentation Segmenter::segment(const FramePixels& frame, const SegmentOptions& options) {
+  if (!impl_->gpu) {
+    throw BackendUnavailable("frames of this segmenter do not run on the GPU: " +
+                             impl_->why_not_gpu + "; give an RGB image in host memory");
+  }
+  const std::lock_guard lock(impl_->frames);
+  return impl_->gpu->segment(frame, impl_->require_vocabulary(), options);
+}
+
 RegionLabels Segmenter::classify_masks(const ImageView& image, const Masks& masks) {
   const kernels::ImageView view = checked_view(image);
   check_masks(masks, image);
@@ -140,8 +155,13 @@ RegionLabels Segmenter::classify_masks(const ImageView& image, const Masks& mask
   RegionLabels out;
   out.dim = impl_->pipeline.encoder().dim();
   out.backend = impl_->backend();
-  const float* features = impl_->encode(view, {vocabulary.get()}, clock);
-  pool_masks(features, impl_->pipeline.plan(), masks, impl_->pipeline.pool(), out);
+  if (impl_->gpu && cuda::readable(image)) {
+    impl_->cancelled = false;
+    out = impl_->gpu->pool_masks(cuda::pixels_of(image), masks);
+  } else {
+    const float* features = impl_->encode(view, {vocabulary.get()}, clock);
+    pool_masks(features, impl_->pipeline.plan(), masks, impl_->pipeline.pool(), out);
+  }
   impl_->check_cancelled();
   clock.stop("pooling");
   classify_regions(*vocabulary, impl_->bundle.manifest().logit_scale, impl_->pipeline.pool(), out);

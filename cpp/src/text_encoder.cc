@@ -29,9 +29,8 @@ Tokenizer open_tokenizer(const Bundle& bundle) {
 }
 
 std::unique_ptr<Engine> open_engine(const Bundle& bundle, const Settings& settings) {
-  const Manifest& manifest = bundle.manifest();
-  if (!manifest.text_encoder) return nullptr;  // open_tokenizer says so
-  return make_engine(bundle.file(manifest.text_encoder->variants.at("float32")), settings);
+  if (!bundle.manifest().text_encoder) return nullptr;  // open_tokenizer says so
+  return make_engine(bundle, "text", settings);
 }
 
 void normalize(float* row, size_t dim) {

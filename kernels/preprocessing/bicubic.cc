@@ -21,7 +21,9 @@ double cubic(double x) {
   return 0;
 }
 
-std::vector<CubicFilter> make_filters(int in, int out) {
+}  // namespace
+
+std::vector<CubicFilter> cubic_filters(int in, int out) {
   std::vector<CubicFilter> filters;
   const double scale = static_cast<double>(in) / out;
   const double stretch = std::max(scale, 1.0);
@@ -45,6 +47,8 @@ std::vector<CubicFilter> make_filters(int in, int out) {
   }
   return filters;
 }
+
+namespace {
 
 int taps(const CubicFilter& filter) { return static_cast<int>(filter.weight.size()); }
 
@@ -100,8 +104,8 @@ class Bicubic : public Resizer {
   Bicubic(const Frame& frame, int h, int w)
       : Resizer(w),
         frame_(frame),
-        rows_(make_filters(frame.height, h)),
-        cols_(make_filters(frame.width, w)),
+        rows_(cubic_filters(frame.height, h)),
+        cols_(cubic_filters(frame.width, w)),
         taps_(most_taps(rows_)),
         // Pillow rounds between the passes, and since 13 starts with the height where that falls
         // much more than the width.

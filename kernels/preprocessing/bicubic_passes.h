@@ -12,6 +12,9 @@ struct CubicFilter {
   std::vector<int32_t> weight;
 };
 
+// The filters of Pillow's BICUBIC, antialiased, from `in` pixels to `out`.
+std::vector<CubicFilter> cubic_filters(int in, int out);
+
 constexpr int kCubicRows = 16;  // that the pass over columns takes together
 
 // out[i] = weighted sum of rows[k][i], k < count, for i < length.

@@ -6,12 +6,12 @@ import ctypes
 import struct
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+import fake_driver
 from vocabseg import _core, ops
 from vocabseg.errors import BackendUnavailable, ShapeError
 from vocabseg.kernels.aot.architectures import ARCHITECTURES
@@ -22,7 +22,6 @@ from vocabseg.ops import cubin, registry
 from vocabseg.ops.gpu import GpuOps
 from vocabseg.ops.mask_forms import Masks
 
-FAKE_DRIVER = Path(__file__).resolve().parents[2] / "cpp" / "tests" / "cuda" / "fake_cuda.cc"
 STREAM = 7
 
 
@@ -53,9 +52,7 @@ def test_host_code_passes_what_the_manifest_asks_for(entries, title) -> None:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> str:
-    path = tmp_path_factory.mktemp("driver") / "libcuda.so.1"
-    subprocess.run(["c++", "-std=c++17", "-shared", "-fPIC", FAKE_DRIVER, "-o", path], check=True)
-    return str(path)
+    return fake_driver.build(tmp_path_factory.mktemp("driver"))
 
 
 @pytest.fixture

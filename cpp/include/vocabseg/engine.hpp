@@ -8,23 +8,38 @@
 #include <string>
 #include <vector>
 
+#include "vocabseg/bundle.hpp"
 #include "vocabseg/settings.hpp"
 
 namespace vocabseg {
 
 enum class DType { kFloat32, kInt64 };
 
-// Row-major memory that the caller owns.
+enum class Memory { kHost, kDevice };
+
+// Row-major memory that the caller owns. On a device it starts at a multiple of 256 bytes.
 struct TensorView {
   DType dtype = DType::kFloat32;
   std::vector<int64_t> shape;
   void* data = nullptr;
+  Memory memory = Memory::kHost;
 };
 
 using TensorMap = std::map<std::string, TensorView>;
 
 // A queue of device work; engines that have none take a null one.
-class Stream;
+struct Stream {
+  void* handle = nullptr;  // a CUstream, which is a cudaStream_t too
+};
+
+// What an engine can do beyond running on host memory.
+struct EngineTraits {
+  // Takes views of device memory, all of a run's; what they need is then queued on the stream, and
+  // run() does not wait for it.
+  bool device_memory = false;
+  bool capturable = false;    // such a run may be captured in a CUDA graph after one that was not
+  int64_t largest_batch = 0;  // of a run's first dimension; 0: any
+};
 
 // A compiled network with named tensors. run() may be called from several threads.
 class Engine {
@@ -37,6 +52,8 @@ class Engine {
 
   // Backend and precision, such as "openvino/bfloat16".
   virtual std::string id() const = 0;
+
+  virtual EngineTraits traits() const { return {}; }
 };
 
 struct BackendInfo {
@@ -45,15 +62,29 @@ struct BackendInfo {
   std::string reason;  // what it runs on, or why it cannot
 };
 
-// Every backend that this version knows, best first.
+// Every backend that this version knows, best first. "tensorrt" runs only engines that
+// `vocabseg build` made.
 std::vector<BackendInfo> backends();
 
-// The backend that "auto" or a name stands for, and why. Throws BackendUnavailable if it cannot run
-// here: a named backend is never replaced by another.
+// The backend that "auto" or a name stands for, and why; "auto" is the first that compiles networks
+// itself. Throws BackendUnavailable if it cannot run here: a named backend is never replaced by
+// another.
 BackendInfo choose_backend(const std::string& name);
 
-// Compiles an ONNX network with settings.backend, settings.threads and settings.precision. Throws
-// BackendUnavailable, or EngineError if the network does not compile.
+// The same for one of a bundle's networks, "image", "feedback" or "text": "auto" takes TensorRT
+// where an engine of it is built for this machine. Throws EngineError too, where TensorRT is asked
+// for by name and its engines do not fit.
+BackendInfo choose_backend(const Bundle& bundle, const std::string& tower,
+                           const Settings& settings);
+
+// Compiles an ONNX network with settings.threads and settings.precision, by settings.backend if
+// that compiles networks. Throws BackendUnavailable, or EngineError if the network does not
+// compile.
 std::unique_ptr<Engine> make_engine(const std::filesystem::path& onnx, const Settings& settings);
+
+// One of a bundle's networks, by the backend that choose_backend says. Throws BackendUnavailable,
+// or EngineError.
+std::unique_ptr<Engine> make_engine(const Bundle& bundle, const std::string& tower,
+                                    const Settings& settings);
 
 }  // namespace vocabseg

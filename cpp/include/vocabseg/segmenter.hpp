@@ -26,6 +26,19 @@ struct ImageView {
   int64_t pixel_stride = 3;
 };
 
+// A frame in host or device memory, RGB or NV12.
+// The caller owns the bytes, and keeps them until the call that took them returns. Strides are in
+// bytes; rows go downwards.
+struct FramePixels {
+  Memory memory = Memory::kHost;
+  int width = 0, height = 0;
+  const uint8_t* pixels = nullptr;  // RGB; luma [height, width] if there is chroma
+  int64_t row_stride = 0;           // 0: no gaps between rows
+  int64_t pixel_stride = 3;         // RGB only: 3, or 4 to skip a channel
+  const uint8_t* chroma = nullptr;  // NV12: [height / 2, width / 2, (u, v)], BT.601 limited range
+  int64_t chroma_stride = 0;
+};
+
 // Milliseconds per stage, in order; the last one is "total".
 using Timing = std::vector<std::pair<std::string, double>>;
 
@@ -128,6 +141,9 @@ class Segmenter {
   // Throw ImageError, MaskError, VocabularyError (no words set), EngineError, Cancelled.
   Segmentation segment(const ImageView& image, const SegmentOptions& options = {});
   RegionLabels classify_masks(const ImageView& image, const Masks& masks);
+  // A frame where it is: device memory is read without a copy, NV12 is converted on the device.
+  // Throws BackendUnavailable too, unless whole frames run on the GPU (see Settings::cubins).
+  Segmentation segment(const FramePixels& frame, const SegmentOptions& options = {});
   // Of a bundle with the step "feedback" the features depend on the words.
   FeatureMap features(const ImageView& image);
   // Needs no words. Throws BundleError if the bundle's method makes no segments.
@@ -141,7 +157,7 @@ class Segmenter {
   std::vector<float> encode_feedback(const float* windows, const int32_t* patch_labels,
                                      int64_t count);
 
-  // Makes the call that runs now throw Cancelled at its next stage.
+  // Makes the call that runs now throw Cancelled at its next stage; a frame on the GPU is one.
   void cancel();
 
   FrameGeometry geometry(int height, int width) const;

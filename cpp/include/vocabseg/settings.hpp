@@ -12,9 +12,13 @@ using LogCallback = std::function<void(Level, std::string_view)>;
 
 // How the core runs. The core never prints: messages go to `log`, if there is one.
 struct Settings {
-  std::string backend = "auto";    // "auto" or an id of backends()
-  int threads = 0;                 // 0: as many as the machine has
-  std::string precision = "auto";  // "auto", "float32" or "bfloat16"
+  std::string backend = "auto";  // "auto" or an id of backends()
+  int threads = 0;               // 0: as many as the machine has
+  // "auto", "float32" or "bfloat16"; with engines of TensorRT "float16" and "int8" too
+  std::string precision = "auto";
+  // Folder of a set of cubins. With it the backend tensorrt runs whole frames on the GPU, where the
+  // method's steps have a GPU version; else its networks alone.
+  std::string cubins;
   LogCallback log;
 };
 

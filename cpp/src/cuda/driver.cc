@@ -95,6 +95,26 @@ void Driver::resolve_all() {
   resolve(module_get_function, "cuModuleGetFunction");
   resolve(function_set_attribute, "cuFuncSetAttribute");
   resolve(launch_kernel, "cuLaunchKernel");
+  resolve(stream_create, "cuStreamCreate");
+  resolve(stream_destroy, "cuStreamDestroy_v2");
+  resolve(stream_synchronize, "cuStreamSynchronize");
+  resolve(stream_begin_capture, "cuStreamBeginCapture_v2");
+  resolve(stream_end_capture, "cuStreamEndCapture");
+  resolve(graph_instantiate, "cuGraphInstantiateWithFlags");
+  resolve(graph_launch, "cuGraphLaunch");
+  resolve(graph_destroy, "cuGraphDestroy");
+  resolve(graph_exec_destroy, "cuGraphExecDestroy");
+  resolve(memory_allocate, "cuMemAlloc_v2");
+  resolve(memory_free, "cuMemFree_v2");
+  resolve(pinned_allocate, "cuMemHostAlloc");
+  resolve(pinned_free, "cuMemFreeHost");
+  resolve(copy_up, "cuMemcpyHtoDAsync_v2");
+  resolve(copy_down, "cuMemcpyDtoHAsync_v2");
+  resolve(copy_2d, "cuMemcpy2DAsync_v2");
+  resolve(event_create, "cuEventCreate");
+  resolve(event_destroy, "cuEventDestroy_v2");
+  resolve(event_record, "cuEventRecord");
+  resolve(event_elapsed, "cuEventElapsedTime");
   resolve(get_error_name, "cuGetErrorName");
   resolve(get_error_string, "cuGetErrorString");
 }

@@ -15,6 +15,26 @@ using DeviceHandle = int;
 using Context = struct ContextTag*;
 using Module = struct ModuleTag*;
 using Function = struct FunctionTag*;
+using StreamHandle = void*;  // CUstream, and cudaStream_t too
+using EventHandle = struct EventTag*;
+using GraphHandle = struct GraphTag*;
+using GraphExec = struct GraphExecTag*;
+using Address = unsigned long long;  // CUdeviceptr
+
+// CUDA_MEMCPY2D. Lengths in bytes; an x or y is where the rectangle begins.
+struct Copy2D {
+  static constexpr unsigned kHost = 1, kDevice = 2;  // CUmemorytype
+  struct Side {
+    size_t x = 0, y = 0;
+    unsigned type = kDevice;
+    const void* host = nullptr;
+    Address device = 0;
+    void* array = nullptr;
+    size_t pitch = 0;
+  };
+  Side from, to;
+  size_t width = 0, height = 0;
+};
 
 class Driver {
  public:
@@ -61,6 +81,26 @@ class Driver {
   Result (*launch_kernel)(Function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                           unsigned block_x, unsigned block_y, unsigned block_z,
                           unsigned shared_bytes, void* stream, void** parameters, void** extra);
+  Result (*stream_create)(StreamHandle* stream, unsigned flags);
+  Result (*stream_destroy)(StreamHandle stream);
+  Result (*stream_synchronize)(StreamHandle stream);
+  Result (*stream_begin_capture)(StreamHandle stream, int mode);
+  Result (*stream_end_capture)(StreamHandle stream, GraphHandle* graph);
+  Result (*graph_instantiate)(GraphExec* exec, GraphHandle graph, unsigned long long flags);
+  Result (*graph_launch)(GraphExec exec, StreamHandle stream);
+  Result (*graph_destroy)(GraphHandle graph);
+  Result (*graph_exec_destroy)(GraphExec exec);
+  Result (*memory_allocate)(Address* address, size_t bytes);
+  Result (*memory_free)(Address address);
+  Result (*pinned_allocate)(void** address, size_t bytes, unsigned flags);
+  Result (*pinned_free)(void* address);
+  Result (*copy_up)(Address to, const void* from, size_t bytes, StreamHandle stream);
+  Result (*copy_down)(void* to, Address from, size_t bytes, StreamHandle stream);
+  Result (*copy_2d)(const Copy2D* copy, StreamHandle stream);
+  Result (*event_create)(EventHandle* event, unsigned flags);
+  Result (*event_destroy)(EventHandle event);
+  Result (*event_record)(EventHandle event, StreamHandle stream);
+  Result (*event_elapsed)(float* milliseconds, EventHandle begin, EventHandle end);
   Result (*get_error_name)(Result result, const char** text);
   Result (*get_error_string)(Result result, const char** text);
 

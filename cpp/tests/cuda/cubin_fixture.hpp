@@ -85,6 +85,8 @@ class CudaTest : public ::testing::Test {
   // Whatever a test did: nothing stays loaded or retained, and nothing was misused.
   void TearDown() override {
     EXPECT_TRUE(fake().modules.empty());
+    EXPECT_TRUE(fake().memory.empty() && fake().pinned.empty());
+    EXPECT_TRUE(fake().streams.empty() && fake().events.empty() && fake().graphs.empty());
     for (const auto& [device, count] : fake().retained) EXPECT_EQ(count, 0) << device;
     EXPECT_EQ(fake().misuse, std::vector<std::string>{});
   }

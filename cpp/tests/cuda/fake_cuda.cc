@@ -1,35 +1,12 @@
 // Built as libcuda.so.1. Modules may be any bytes; launches are only recorded.
-#include "fake_cuda.hpp"
-
 #include <cstdio>
 #include <cstring>
-#include <deque>
+
+#include "fake_state.hpp"
 
 using namespace fake_cuda;
 
 namespace {
-
-constexpr int kInvalidValue = 1, kInvalidContext = 201, kInvalidHandle = 400, kNotFound = 500;
-
-struct State : Driver {
-  std::deque<Context> contexts;
-  std::deque<Function> functions;
-  std::map<int, Context*> primaries;
-};
-
-State& state() {
-  static auto* only = new State;  // outlives every user
-  return *only;
-}
-
-thread_local Context* current = nullptr;
-
-// Counts a call; its failure, if one was asked for.
-int enter(const char* call) {
-  ++state().calls[call];
-  const auto found = state().failures.find(call);
-  return found == state().failures.end() ? 0 : found->second;
-}
 
 bool has_device(int device) {
   return device >= 0 && static_cast<size_t>(device) < state().devices.size();
@@ -42,10 +19,6 @@ Context* create_context(int device) {
 }
 
 }  // namespace
-
-#define ENTER(call)                          \
-  const std::lock_guard lock(state().mutex); \
-  if (const int failure = enter(call)) return failure
 
 extern "C" {
 
@@ -60,6 +33,9 @@ void fake_cuda_reset() {
   now.calls.clear();
   now.launches.clear();
   now.misuse.clear();
+  now.operations.clear();
+  now.fail_in = 0;
+  now.execute = {};
   current = nullptr;
 }
 
@@ -157,9 +133,9 @@ int cuDevicePrimaryCtxRetain(Context** context, int device) {
 }
 
 int cuDevicePrimaryCtxRelease_v2(int device) {
-  ENTER("cuDevicePrimaryCtxRelease_v2");
+  RELEASE("cuDevicePrimaryCtxRelease_v2");
   int& count = state().retained[device - 100];
-  if (count == 0) state().misuse.push_back("a primary context is released without being retained");
+  if (count == 0) misuse("a primary context is released without being retained");
   if (--count == 0) state().primaries[device - 100]->destroyed = true;
   return 0;
 }
@@ -200,12 +176,12 @@ int cuModuleLoadData(Module** module, const void* image) {
 }
 
 int cuModuleUnload(Module* module) {
-  ENTER("cuModuleUnload");
+  RELEASE("cuModuleUnload");
   if (!state().modules.count(module)) {
-    state().misuse.push_back("a module is unloaded that is not loaded");
+    misuse("a module is unloaded that is not loaded");
     return kInvalidHandle;
   }
-  if (module->context != current) state().misuse.push_back("a module is unloaded out of context");
+  if (module->context != current) misuse("a module is unloaded out of context");
   state().modules.erase(module);
   delete module;
   return 0;
@@ -233,7 +209,7 @@ int cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigne
                    void* stream, void** parameters, void** extra) {
   ENTER("cuLaunchKernel");
   if (!state().modules.count(function->module) || function->module->context != current) {
-    state().misuse.push_back("a function is launched out of context");
+    misuse("a function is launched out of context");
     return kInvalidHandle;
   }
   const bool buffer = !parameters && extra[0] == reinterpret_cast<void*>(1) &&
@@ -243,32 +219,20 @@ int cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigne
     return kInvalidValue;
   }
   const auto* bytes = static_cast<const unsigned char*>(extra[1]);
-  state().launches.push_back({function->module->image,
-                              function->symbol,
-                              current->device,
-                              {grid_x, grid_y, grid_z},
-                              {block_x, block_y, block_z},
-                              shared_bytes,
-                              stream,
-                              {bytes, bytes + *static_cast<const size_t*>(extra[3])}});
+  const Launch launch = {function->module->image,
+                         function->symbol,
+                         current->device,
+                         {grid_x, grid_y, grid_z},
+                         {block_x, block_y, block_z},
+                         shared_bytes,
+                         stream,
+                         {bytes, bytes + *static_cast<const size_t*>(extra[3])}};
+  state().launches.push_back(launch);
+  enqueue({"launch", stream, 0, launch.image + " " + launch.symbol}, [launch] {
+    if (state().execute) state().execute(launch);
+  });
   return 0;
 }
 #endif
-
-int cuGetErrorName(int result, const char** text) {
-  static const std::map<int, const char*> names = {
-      {1, "CUDA_ERROR_INVALID_VALUE"},       {2, "CUDA_ERROR_OUT_OF_MEMORY"},
-      {100, "CUDA_ERROR_NO_DEVICE"},         {201, "CUDA_ERROR_INVALID_CONTEXT"},
-      {209, "CUDA_ERROR_NO_BINARY_FOR_GPU"}, {400, "CUDA_ERROR_INVALID_HANDLE"},
-      {500, "CUDA_ERROR_NOT_FOUND"},         {700, "CUDA_ERROR_ILLEGAL_ADDRESS"}};
-  const auto found = names.find(result);
-  *text = found == names.end() ? nullptr : found->second;
-  return found == names.end() ? kInvalidValue : 0;
-}
-
-int cuGetErrorString(int result, const char** text) {
-  *text = "as the test wanted";
-  return result == 0 ? kInvalidValue : 0;
-}
 
 }  // extern "C"

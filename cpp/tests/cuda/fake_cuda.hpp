@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -43,6 +44,15 @@ struct Launch {
   std::vector<unsigned char> parameters;
 };
 
+// What was queued on a stream. It is done when the stream is waited for, as late as a real device
+// may be; what is captured is done by the graph.
+struct Operation {
+  std::string what;  // "up", "down", "rows", "launch", "record", "graph" or a caller's own word
+  void* stream = nullptr;
+  size_t bytes = 0;    // of a copy
+  std::string detail;  // of a launch: the cubin and its symbol
+};
+
 struct Driver {
   std::mutex mutex;
   int version = 13000;
@@ -53,6 +63,17 @@ struct Driver {
   std::map<int, int> retained;          // device -> how often its primary context is retained
   std::vector<Launch> launches;
   std::vector<std::string> misuse;  // what a real driver might crash on
+
+  // The call that fails, counted from here; 0: none. Those that release something never do.
+  int64_t fail_in = 0;
+  int failure = 2;
+  std::string failed;  // which call that was
+
+  std::map<uintptr_t, size_t> memory, pinned;  // allocated now -> bytes; both are the host's
+  std::set<void*> streams, events,
+      graphs;  // there now; graphs count before and after instantiation
+  std::vector<Operation> operations;
+  std::function<void(const Launch&)> execute;  // a kernel's work, when its turn comes
 };
 
 }  // namespace fake_cuda
@@ -62,6 +83,8 @@ extern "C" {
 // stay).
 fake_cuda::Driver* fake_cuda_driver();
 void fake_cuda_reset();
+// Queues work of a library of its own, as an engine does.
+void fake_cuda_enqueue(void* stream, const char* what, std::function<void()> work);
 fake_cuda::Context* fake_cuda_create_context(int device);
 
 // For callers that are not C++.
