@@ -50,7 +50,12 @@ class DeviceStream {
   void fill(DeviceBuffer& to, const std::vector<T>& values) const {
     to.reserve(values.size() * sizeof(T));
     upload(to, values.data(), values.size() * sizeof(T));
-    synchronize();
+    try {
+      synchronize();
+    } catch (...) {
+      settle();  // the copy may still read the values
+      throw;
+    }
   }
   void download(void* to, const std::byte* from, size_t bytes) const;  // from device memory
   // `height` rows of `width` bytes, to device memory.
