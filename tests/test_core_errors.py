@@ -68,10 +68,19 @@ def test_bad_vocabularies(segmenter):
     assert segmenter.segment(stripes(32, 96))["labels"][0, 0] == 0
 
 
-@pytest.mark.parametrize("backend", ["tensorrt", "", "OpenVINO"])
+@pytest.mark.parametrize("backend", ["abacus", "", "OpenVINO"])
 def test_unknown_backend(bundle, backend):
     with pytest.raises(BackendUnavailable, match="openvino"):
         _core.Segmenter(bundle, backend)
+
+
+def test_tensorrt_says_why_it_cannot_run(bundle):
+    backend = next(each for each in _core.backends() if each["id"] == "tensorrt")
+    if backend["available"]:
+        pytest.skip("this machine has TensorRT")
+    assert "; " in backend["reason"], "the next step"
+    with pytest.raises(BackendUnavailable, match="^backend tensorrt cannot run: "):
+        _core.Segmenter(bundle, "tensorrt")
 
 
 def test_broken_network(tmp_path):
