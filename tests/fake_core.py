@@ -37,8 +37,9 @@ class Bundle:
 class TextEncoder:
     prompts: ClassVar[list[str]] = []
 
-    def __init__(self, bundle, backend, threads, precision) -> None:
-        assert precision == "float32"
+    @staticmethod
+    def for_words(bundle, backend, threads) -> TextEncoder:
+        return TextEncoder()
 
     def encode(self, prompts: list[str]) -> np.ndarray:
         TextEncoder.prompts += prompts
@@ -46,7 +47,7 @@ class TextEncoder:
 
 
 class Segmenter:
-    def __init__(self, bundle, backend="auto", threads=0, precision="auto", log=None) -> None:
+    def __init__(self, bundle, backend="auto", threads=0, precision="auto", log=None, cubins="") -> None:
         self.backend, self.backend_reason = "fake-cpu float32", "auto: the only one"
         self.threads = threads
         self.arguments: tuple = ()

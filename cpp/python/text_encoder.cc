@@ -32,6 +32,15 @@ void bind_text_encoder(py::module_& module) {
            }),
            py::arg("bundle"), py::arg("backend") = "auto", py::arg("threads") = 0,
            py::arg("precision") = "auto")
+      .def_static(
+          "for_words",
+          [](const Bundle& bundle, const std::string& backend, int threads) {
+            const Settings settings = make_settings(backend, threads, "auto", py::none());
+            py::gil_scoped_release release;
+            return TextEncoder::for_words(bundle, settings);
+          },
+          py::arg("bundle"), py::arg("backend") = "auto", py::arg("threads") = 0,
+          "For rows that are kept: float32, or the precision of TensorRT's engine.")
       .def("encode", encode, py::arg("prompts"), "float32 [T, D], one unit row per prompt.")
       .def_property_readonly("backend", &TextEncoder::backend);
 }

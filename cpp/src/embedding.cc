@@ -31,12 +31,7 @@ Rows stored_rows(const Bundle& bundle) {
 
 void add_encoded(const Bundle& bundle, const std::vector<std::string>& words,
                  const Settings& settings, Rows& rows) {
-  // Text rows are kept and compared, so they are made in float32 whatever the images run in;
-  // engines of TensorRT have the precision that they were built in.
-  Settings text_settings = settings;
-  text_settings.precision =
-      choose_backend(bundle, "text", settings).id == "tensorrt" ? "auto" : "float32";
-  const TextEncoder encoder(bundle, text_settings);
+  const TextEncoder encoder = TextEncoder::for_words(bundle, settings);
   const std::vector<float> encoded =
       embed_words(encoder, words, template_set(bundle.manifest().templates));
   auto row = encoded.begin();

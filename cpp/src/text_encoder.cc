@@ -70,6 +70,12 @@ struct TextEncoder::Impl {
   }
 };
 
+TextEncoder TextEncoder::for_words(const Bundle& bundle, Settings settings) {
+  const bool tensorrt = choose_backend(bundle, "text", settings).id == "tensorrt";
+  settings.precision = tensorrt ? "auto" : "float32";
+  return TextEncoder(bundle, settings);
+}
+
 TextEncoder::TextEncoder(const Bundle& bundle, const Settings& settings)
     : TextEncoder(bundle, open_engine(bundle, settings)) {}
 

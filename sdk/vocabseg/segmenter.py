@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,10 @@ from .vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
 
+# GPU kernels compiled ahead of time, for the backend tensorrt; "" where the package has none.
+_SET = Path(__file__).parent / "kernels" / "aot" / "cubins"
+CUBINS = str(_SET) if _SET.is_dir() else ""
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -37,15 +42,14 @@ class Segmenter:
     def __init__(self, core: Any, bundle: Any, backend: str, threads: int | None, precision: str) -> None:
         self._lock = threading.Lock()
         self.manifest: dict[str, Any] = json.loads(bundle.manifest_json())
-        self._core = core.Segmenter(bundle, backend, threads or 0, precision, _log)
+        self._core = core.Segmenter(bundle, backend, threads or 0, precision, _log, CUBINS)
         stored = {
             name: Vocabulary.load(bundle.file(file))
             for name, file in (self.manifest.get("vocabularies") or {}).items()
         }
         has_text = bool(self.manifest.get("text_encoder"))
-        # Rows are kept and shared between machines, so they are made in float32 whatever the images run in.
         make_encoder = (
-            (lambda: core.TextEncoder(bundle, backend, threads or 0, "float32")) if has_text else None
+            (lambda: core.TextEncoder.for_words(bundle, backend, threads or 0)) if has_text else None
         )
         self._embedder = Embedder(self.manifest, stored.values(), make_encoder)
         self._vocabulary: Vocabulary | None = None

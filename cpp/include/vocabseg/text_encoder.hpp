@@ -16,6 +16,9 @@ class TextEncoder {
  public:
   // Throws VocabularyError if the bundle has no text tower, BackendUnavailable, EngineError.
   explicit TextEncoder(const Bundle& bundle, const Settings& settings = {});
+  // For rows that are kept and compared: in float32 whatever settings.precision says, but engines
+  // of TensorRT have the precision that they were built in.
+  static TextEncoder for_words(const Bundle& bundle, Settings settings);
   // With an engine of the caller's, for tests.
   TextEncoder(const Bundle& bundle, std::unique_ptr<Engine> engine);
   ~TextEncoder();
