@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench import gpu_check
 from bench.gpu.parts import Check, Outcome, Part, run_parts
+
 from vocabseg.errors import BackendUnavailable
 
 TRITON, CUBINS = "Triton kernels equal", "cubins for sm_80"

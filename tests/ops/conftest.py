@@ -35,12 +35,12 @@ def op(request: pytest.FixtureRequest):
     _core.ops.force_target(target)
 
     def call(*args, **kwargs):
-        args, kwargs = on_device(args, kwargs)
+        sent, settings = on_device(args, kwargs)
         with ops.record() as used:
-            result = function(*args, impl=impl, **kwargs)
+            result = function(*sent, impl=impl, **settings)
         assert set(used) <= {impl}
         assert target in ("", _core.ops.active_target())
-        return on_host(result)
+        return on_host(result, args[0])
 
     yield call
     _core.ops.force_target("")

@@ -20,19 +20,24 @@ def on_device(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[list[Any],
     """The arguments of one call, arrays of data moved."""
     if DEVICE == "cpu":
         return list(args), kwargs
-    moved = {name: _moved(value) if name in DATA else value for name, value in kwargs.items()}
+    moved = {
+        name: _moved(np.asarray(value)) if name in DATA and value is not None else value
+        for name, value in kwargs.items()
+    }
     return [_moved(value) for value in args], moved
 
 
-def on_host(result: Any) -> Any:
-    """A result as NumPy."""
+def on_host(result: Any, given: Any) -> Any:
+    """A result on the CPU: NumPy where ``given``, the test's first argument, is not a tensor."""
     if isinstance(result, tuple):
-        return tuple(on_host(item) for item in result)
+        return tuple(on_host(item, given) for item in result)
     if result is None or isinstance(result, np.ndarray):
         return result
     import torch
 
     result = result.cpu()
+    if isinstance(given, torch.Tensor):
+        return result
     if result.dtype == torch.bfloat16:
         return result.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
     return result.numpy()
@@ -47,13 +52,17 @@ def _moved(value: Any) -> Any:
         return replace(value, bits=_moved(value.bits))
     if isinstance(value, list | tuple) and value and all(isinstance(item, np.ndarray) for item in value):
         return type(value)(_moved(item) for item in value)
+    if type(value).__name__ == "Tensor":
+        return send(value)
     return _tensor(value) if isinstance(value, np.ndarray) else value
 
 
 def _tensor(array: np.ndarray) -> Any:
     import torch
 
-    if array.size and not any(array.strides):  # one value, shown many times: too large to be copied
+    if (
+        array.ndim and array.size and not any(array.strides)
+    ):  # one value, shown many times: too large to be copied
         return _tensor(np.array([array.flat[0]])).expand(array.shape)
     copy = np.array(array, order="C")
     if copy.dtype == ml_dtypes.bfloat16:

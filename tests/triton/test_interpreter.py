@@ -69,6 +69,6 @@ def test_op(folder) -> None:
 )
 def test_op_on_tensors(folder) -> None:
     """The same tests as they run on a GPU, arguments and results being tensors."""
-    chosen = f"{folder}/triton and not ({LEFT_OUT})"
+    chosen = f"{folder}/triton and not ({LEFT_OUT} or (test_bad_masks and abc))"  # text lies on no device
     arguments = (str(HERE.parent / "ops"), "-p", "pretended_gpu", "-k", chosen)
     assert run_interpreted(*arguments, VOCABSEG_TEST_DEVICE="cuda:0") > 20
