@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,9 +16,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import gpu_check
-from bench.gpu.parts import Check, Outcome, Part, run_parts
+from bench.gpu import commands, engines, environment, kernels
+from bench.gpu.parts import Check, Context, Outcome, Part, run_parts
 
 from vocabseg.errors import BackendUnavailable
+from vocabseg.ops.registry import Implementation
 
 TRITON, CUBINS = "Triton kernels equal", "cubins for sm_80"
 
@@ -143,3 +146,61 @@ def test_every_claim_that_the_parts_speak_for_has_a_row() -> None:
     text = (ROOT / "docs" / "gpu-status.md").read_text().splitlines()
     for claim in claims.ALL:
         assert sum(line.startswith(f"| {claim}") for line in text) == 1, claim
+
+
+def test_kernels_from_the_lines_of_a_report(tmp_path, monkeypatch) -> None:
+    items = [Implementation("pamr/triton", True, ""), Implementation("pamr/cubin", True, "")]
+    monkeypatch.setattr(
+        kernels, "wanted", lambda: [*items, Implementation("mask_pooling/cubin", False, "no set")]
+    )
+    passed = {"test": "one", "implementation": "pamr/triton", "outcome": "passed", "said": ""}
+    failed = {**passed, "test": "two", "implementation": "pamr/cubin", "outcome": "failed"}
+    report = tmp_path / "report.jsonl"
+    lines = [json.dumps(line) + "\n" for line in ({"selected": 5}, passed, failed)]
+    report.write_text("".join(lines) + '{"test": "cut')
+    found = kernels.outcome(kernels.lines(report), "")
+    verdicts = [(each.name, each.passed) for each in found.checks]
+    assert verdicts == [("pamr/triton", True), ("pamr/cubin", False), ("launches", False)]
+    assert found.left_out == [
+        "mask_pooling/cubin: no set",
+        "3 of 5 tests of kernels, for lack of time",
+    ]
+
+
+def test_what_nvidia_smi_cannot_read_is_none() -> None:
+    read = environment.parse(("name", "power", "clock"), "H100, [N/A], 1980 MHz\n")
+    assert read == {"name": "H100", "power": None, "clock": "1980 MHz"}
+    assert environment.parse(("name", "power"), "no devices") is None
+
+
+def test_a_step_ends_in_time() -> None:
+    with pytest.raises(commands.OutOfTime):
+        commands.python(("-c", "import time; time.sleep(60)"), 0.5)
+    with pytest.raises(commands.OutOfTime):
+        commands.python(("-c", ""), 0)
+
+
+def test_an_engine_is_built_and_verified(tmp_path, monkeypatch) -> None:
+    parity = {"tower": "image", "cosine_min": 0.9, "max_abs": 0.1, "passed": False}
+    answers = {"build": {"engines": []}, "verify": {"parity": [parity]}}
+    asked = []
+
+    def python(arguments, seconds):
+        asked.append(arguments)
+        return subprocess.CompletedProcess(arguments, 0, json.dumps(answers[arguments[2]]), "")
+
+    monkeypatch.setattr(engines, "python", python)
+    context = Context(True, tmp_path, (), time.monotonic() + 9)
+    checks, measured = engines.work(engines.Job("demo", tmp_path, "fp16"), context)
+    verdicts = [(each.name, each.passed) for each in checks]
+    assert verdicts == [("build demo fp16", True), ("demo fp16 image", False)]
+    assert asked[1][-3:] == ("--precision", "float16", "--json")
+    assert measured["parity"] == [parity]
+
+
+def test_engines_without_time_are_left_out(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: "found")
+    monkeypatch.setattr(engines, "rounds", lambda context: [[engines.Job("demo", tmp_path, "fp32")]])
+    found = engines.run(Context(True, tmp_path, (), time.monotonic()))
+    assert found.left_out == ["engines of demo fp32, for lack of time"]
+    assert found.checks == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,12 +33,17 @@ def run(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(variables or {})}
     if seconds <= 0:
         raise OutOfTime
-    try:
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=seconds
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OutOfTime from error
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # A session of its own, so that what it started in turn ends with it.
+    with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, **pipes) as process:
+        try:
+            said = process.communicate(timeout=seconds)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise OutOfTime from error
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 def answer(done: subprocess.CompletedProcess[str]) -> Any:

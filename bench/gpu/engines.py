@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vocabseg.core import DEMO
+from vocabseg.tensorrt.device import install_command
 
 from . import claims
 from .commands import ROOT, OutOfTime, answer, last_lines, python
@@ -38,6 +40,9 @@ class Job:
 
 def run(context: Context) -> Outcome:
     outcome = Outcome()
+    if find_spec("tensorrt") is None:
+        outcome.left_out.append(f"all engines: tensorrt is not installed; run: {install_command()}")
+        return outcome
     for jobs in rounds(context):
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for job, result in zip(jobs, pool.map(lambda job: guarded(job, context), jobs), strict=True):

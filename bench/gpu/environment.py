@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from vocabseg import _core
@@ -57,3 +59,24 @@ def parse(fields: Sequence[str], line: str) -> dict[str, Any] | None:
         name: None if value.strip("[]") in unread else value
         for name, value in zip(fields, values, strict=True)
     }
+
+
+@contextmanager
+def watched(fields: Sequence[str], every: float = 1.0) -> Iterator[list[dict[str, Any]]]:
+    """What nvidia-smi says every so many seconds while the block runs; empty where it does not run."""
+    done, seen = threading.Event(), []
+
+    def watch() -> None:
+        while not done.wait(every):
+            state = query(fields)
+            if state is None:
+                return
+            seen.append(state)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        thread.join()

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vocabseg.core import load_core
+
 from . import claims
 from .commands import ROOT, OutOfTime, answer, last_lines, python
-from .environment import STATE, query
+from .environment import STATE, watched
 from .parts import Check, Context, Outcome
 
 SIZES = ("480x640", "1080x1920")
@@ -20,7 +22,6 @@ _KERNEL_SHARE, _KERNEL_START = 0.3, 10.0
 
 def run(context: Context) -> Outcome:
     outcome = Outcome()
-    outcome.measured["state_before"] = query(STATE)
     for step in (kernels, agreement, frames):
         try:
             step(context, outcome)
@@ -28,27 +29,37 @@ def run(context: Context) -> Outcome:
             outcome.left_out.append(f"{step.__name__}, for lack of time")
         except Exception as error:  # noqa: BLE001  the next step may work
             outcome.checks.append(Check(step.__name__, False, f"{type(error).__name__}: {error}"))
-    outcome.measured["state_after"] = query(STATE)
     return outcome
 
 
 def kernels(context: Context, outcome: Outcome) -> None:
     seconds = _KERNEL_SHARE * context.left()
     command = ("-m", "bench.gpu.kernel_times", "--seconds", f"{seconds:.1f}")
-    done = python(command, min(2 * seconds + _KERNEL_START, context.left()))
+    with watched(STATE) as states:
+        done = python(command, min(2 * seconds + _KERNEL_START, context.left()))
     if done.returncode:
         outcome.checks.append(Check("kernel times", False, last_lines(done)))
         return
     found = answer(done)
-    outcome.measured["kernels"] = found
+    outcome.measured["kernels"] = {**found, "states": states}
     failed = [f"{row['call']}/{row['implementation']}" for row in found["rows"] if "error" in row]
     detail = f"{len(failed)} calls failed: {', '.join(failed)}" if failed else f"{len(found['rows'])} calls"
     outcome.checks.append(Check("kernel times", not failed, detail, claims.LATENCY))
 
 
+def why_not() -> str | None:
+    """Why the core cannot run engines here, such as a libvocabseg_tensorrt.so that was not built."""
+    found = [each for each in load_core().backends() if each["id"].startswith("tensorrt")]
+    return next((each["reason"] for each in found if not each["available"]), None)
+
+
 def agreement(context: Context, outcome: Outcome) -> None:
     """The demo model's labels on the GPU and on the CPU."""
     demo = context.folder / "demo"
+    missing = why_not()
+    if missing:
+        outcome.left_out.append(f"labels of frames: {missing}")
+        return
     if not built(demo):
         outcome.left_out.append("whole frames of the demo model: its engines were not built")
         return
@@ -68,6 +79,10 @@ def agreement(context: Context, outcome: Outcome) -> None:
 
 
 def frames(context: Context, outcome: Outcome) -> None:
+    missing = why_not()
+    if missing:
+        outcome.left_out.append(f"latency of frames: {missing}")
+        return
     bundles = [context.folder / "demo", *(context.folder / f"own-{each.name}" for each in context.bundles)]
     for bundle in [*bundles, context.folder / "ViT-B-16"]:
         if not built(bundle):
@@ -88,12 +103,13 @@ def timed(bundle: Path, size: str, context: Context, outcome: Outcome) -> None:
     count = "50" if context.quick else "200"
     command = ["-m", "bench.latency", "--bundle", str(bundle), "--backend", "tensorrt", "--size", size]
     command += ["--frames", count, "--out", str(target), *words(bundle)]
-    done = python(command, context.left())
+    with watched(STATE) as states:
+        done = python(command, context.left())
     if done.returncode:
         outcome.checks.append(Check(f"frames {name}", False, last_lines(done), claims.LATENCY))
         return
     document: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
-    document["state"] = query(STATE)
+    document["states"] = states
     outcome.measured[f"frames {name}"] = document
     total = document["stages_ms"]["total"]
     detail = (
