@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import vocabseg
-from vocabseg.errors import VocabsegError
+from vocabseg.core import load_core
+from vocabseg.errors import BackendUnavailable, VocabsegError
 from vocabseg.files import write_atomic
 
 from .gpu import page
@@ -44,10 +45,7 @@ def parts() -> list[Part]:
 
 def find_gpu() -> str:
     """The name of device 0. Raises `BackendUnavailable` where there is no driver or no device."""
-    from vocabseg import _core
-    from vocabseg.errors import BackendUnavailable
-
-    devices = _core.cuda.devices()
+    devices = load_core().cuda.devices()
     if not devices:
         raise BackendUnavailable("the CUDA driver shows no device")
     return f"{devices[0].name} (sm_{devices[0].arch})"
@@ -61,7 +59,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=Path("gpu_check.json"), help="JSON of all that was found")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "gpu-status.md", help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for bundle in args.bundle:
+        if not (bundle / "manifest.json").is_file():
+            parser.error(f"no bundle at {bundle}: there is no manifest.json")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from vocabseg import _core
+from vocabseg.core import load_core
 
 from .parts import Check, Context, Outcome
 
@@ -21,7 +21,8 @@ FIELDS = ("name", "driver_version", "memory.total", *STATE)
 
 def run(context: Context) -> Outcome:
     devices = [
-        {"index": item.index, "name": item.name, "arch": f"sm_{item.arch}"} for item in _core.cuda.devices()
+        {"index": item.index, "name": item.name, "arch": f"sm_{item.arch}"}
+        for item in load_core().cuda.devices()
     ]
     measured = {"devices": devices, "packages": {name: version(name) for name in PACKAGES}}
     measured["nvidia_smi"] = query(FIELDS)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from vocabseg import ops
+from vocabseg.ops.registry import ON_GPU
 
 WIDTH, QUERIES, HEADS, HEAD_WIDTH = 512, 171, 12, 64
 
@@ -35,6 +36,13 @@ class Scene:
 
 FULL = Scene((480, 640), (21, 28), 100, 1024)
 SHORT = Scene((45, 61), (3, 4), 5, 33)
+
+
+def available() -> list[str]:
+    """The GPU implementations that can run here."""
+    found = ops.implementations("mask_pool", "cuda:0")
+    names = [item.id.rpartition("/")[2] for item in found if item.available]
+    return [name for name in names if name in ON_GPU]
 
 
 def calls(scene: Scene, device: str = "cuda:0") -> Iterator[Call]:

@@ -6,14 +6,12 @@ import sys
 
 import torch
 
-from vocabseg.ops.registry import ON_GPU
-
-from .kernel_calls import SHORT, calls
+from .kernel_calls import SHORT, available, calls
 
 
 def main() -> int:
     for call in calls(SHORT):
-        for implementation in sorted(ON_GPU):
+        for implementation in available():
             call.run(implementation)
     torch.cuda.synchronize()
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -67,7 +68,14 @@ def run_parts(
         else:
             outcome = guarded(part, Context(quick, folder, tuple(bundles), deadline))
         found[part.name] = document(outcome, time.monotonic() - started)
+        print(line(part.name, found[part.name]), file=sys.stderr, flush=True)
     return found
+
+
+def line(name: str, found: dict[str, Any]) -> str:
+    failed = sum(not check["passed"] for check in found["checks"])
+    counts = f"{len(found['checks'])} checks, {failed} failed, {len(found['left_out'])} left out"
+    return f"{name:<12} {found['seconds']:6.1f} s  {counts}"
 
 
 def guarded(part: Part, context: Context) -> Outcome:
