@@ -60,9 +60,8 @@ def _moved(value: Any) -> Any:
 def _tensor(array: np.ndarray) -> Any:
     import torch
 
-    if (
-        array.ndim and array.size and not any(array.strides)
-    ):  # one value, shown many times: too large to be copied
+    # One value that is shown many times may be too large to be copied.
+    if array.ndim and array.size and not any(array.strides):
         return _tensor(np.array([array.flat[0]])).expand(array.shape)
     copy = np.array(array, order="C")
     if copy.dtype == ml_dtypes.bfloat16:
