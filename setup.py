@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class CMakeBuild(build_ext):
             "VOCABSEG_RPATH": self.source_tree_rpath(),
         }
         definitions = [f"-D{key}={value}" for key, value in options.items()]
+        definitions += shlex.split(os.environ.get("CMAKE_ARGS", ""))
         subprocess.run([cmake, "-G", "Ninja", "-S", ROOT, "-B", build, *definitions], check=True)
         jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 1)
         subprocess.run([cmake, "--build", build, "--target", "_core", "-j", jobs], check=True)

@@ -21,10 +21,10 @@ from vocabseg.kernels.aot import catalogue
 HERE = Path(__file__).parent
 
 
-def run_interpreted(*arguments: str) -> int:
+def run_interpreted(*arguments: str, **variables: str) -> int:
     """The number of tests that passed; none may fail or be skipped."""
-    paths = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
-    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    paths = [str(HERE), str(HERE.parent), str(HERE.parent / "ops"), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(paths)} | variables
     command = [sys.executable, "-m", "pytest", "-q", "-p", "guard", "-p", "no:cacheprovider", *arguments]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
@@ -62,3 +62,13 @@ def test_op(folder) -> None:
     """The same tests as every other implementation."""
     passed = run_interpreted(str(HERE.parent / "ops"), "-k", f"{folder}/triton and not ({LEFT_OUT})")
     assert passed > 20
+
+
+@pytest.mark.parametrize(
+    "folder", [pytest.param(folder, marks=[] if folder == QUICK else pytest.mark.slow) for folder in OPS]
+)
+def test_op_on_tensors(folder) -> None:
+    """The same tests as they run on a GPU, arguments and results being tensors."""
+    chosen = f"{folder}/triton and not ({LEFT_OUT} or (test_bad_masks and abc))"  # text lies on no device
+    arguments = (str(HERE.parent / "ops"), "-p", "pretended_gpu", "-k", chosen)
+    assert run_interpreted(*arguments, VOCABSEG_TEST_DEVICE="cuda:0") > 20

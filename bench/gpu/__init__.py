@@ -1,0 +1,1 @@
+"""What ``bench.gpu_check`` does on a GPU, part by part."""
