@@ -69,10 +69,11 @@ def plain(model: str, case: Case, path: Path, threads: int) -> Callable[[np.ndar
     from vocabseg import Vocabulary
 
     from . import method_bundles, pipelines
+    from .methods import words_of
 
     torch.set_num_threads(threads)
     visual = method_bundles.source(model).visual
-    text = torch.from_numpy(Vocabulary.load(method_bundles.words_of(path)).embeddings)
+    text = torch.from_numpy(Vocabulary.load(words_of(path)).embeddings)
     return lambda frame: plain_labels(case, visual, text, frame, method_bundles, pipelines)
 
 

@@ -18,6 +18,8 @@ from vocabseg.export.source import Source, from_seed
 from vocabseg.export.window import Window, sliding, whole
 from vocabseg.kernels.common.window_plan import WindowPlan, slide_plan, whole_plan
 
+from .methods import words_of
+
 # Deep enough for every method, and small enough for a test.
 TINY = VisualConfig(64, 12, 2, 16, 14, 32, 256, "quick_gelu")
 WORDS = 21
@@ -66,10 +68,6 @@ def bundle(folder: Path, model: str, name: str, windows: str, picture: np.ndarra
         export_bundle(tower, method(name), window(windows), path, force=True, step=lambda text: None)
         vocabulary.save(words_of(path))
     return path
-
-
-def words_of(path: Path) -> Path:
-    return path.with_name(path.name + ".words.safetensors")
 
 
 def words(tower: Source, system: methods.Method, windows: str, picture: np.ndarray) -> Vocabulary:

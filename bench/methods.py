@@ -42,8 +42,13 @@ def make_bundle(args: argparse.Namespace, method: str, window: str, picture: np.
 
 def open_bundle(path: Path, threads: int, precision: str) -> vocabseg.Segmenter:
     segmenter = vocabseg.Segmenter.load(path, threads=threads, precision=precision)
-    segmenter.set_vocabulary(path.with_name(path.name + ".words.safetensors"))
+    segmenter.set_vocabulary(words_of(path))
     return segmenter
+
+
+def words_of(path: Path) -> Path:
+    """Where a bundle's words lie: beside it."""
+    return path.with_name(path.name + ".words.safetensors")
 
 
 def frames(height: int, width: int, count: int) -> list[np.ndarray]:

@@ -61,13 +61,23 @@ def load(path: Path) -> dict[str, np.ndarray]:
 
 
 def files_with(key: str) -> list[Path]:
-    """Golden files of a known method that hold ``key``, each name once, earlier folders first."""
+    """Golden files of a known method that hold ``key``."""
+    return [path for path in files() if case_name(path) in CASES and key in load(path)]
+
+
+def named(*methods: str, holding: str | None = None) -> list[Path]:
+    """Golden files whose name's first word is one of ``methods``, and that hold a key."""
+    found = [path for path in files() if path.stem.partition("_")[0] in methods]
+    return [path for path in found if holding is None or holding in load(path)]
+
+
+def files() -> list[Path]:
+    """All golden files, each name once, earlier folders first."""
     found: dict[str, Path] = {}
     for folder in folders():
         for path in sorted(folder.glob("*.npz")):
-            if case_name(path) in CASES and path.name not in found:
-                found[path.name] = path
-    return [path for path in found.values() if key in load(path)]
+            found.setdefault(path.name, path)
+    return list(found.values())
 
 
 def case_name(path: Path) -> str:
@@ -91,13 +101,3 @@ def method_of(path: Path):
 
     case = case_of(path)
     return methods.get(case.method, **case.parameters)
-
-
-def named(*methods: str) -> list[Path]:
-    """Golden files whose name's first word is one of ``methods``, each name once, earlier folders first."""
-    found: dict[str, Path] = {}
-    for folder in folders():
-        for path in sorted(folder.glob("*.npz")):
-            if path.stem.partition("_")[0] in methods:
-                found.setdefault(path.name, path)
-    return list(found.values())

@@ -42,7 +42,7 @@ def stand_in(arrays):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in golden_sets.named("proxyclip") if "feat" in golden_sets.load(path)],
+    golden_sets.named("proxyclip", holding="feat"),
     ids=lambda path: path.stem,
 )
 def test_proxyclip(path) -> None:
@@ -66,7 +66,7 @@ def test_proxyclip(path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in golden_sets.named("proxyclip") if "pred" in golden_sets.load(path)],
+    golden_sets.named("proxyclip", holding="pred"),
     ids=lambda path: path.stem,
 )
 def test_proxyclip_in_sliding_windows(path) -> None:

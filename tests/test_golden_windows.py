@@ -69,7 +69,7 @@ def test_features_and_cosines(path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if "label" in golden_sets.load(path)], ids=lambda path: path.stem
+    "path", golden_sets.named("scclip", "resclip", holding="label"), ids=lambda path: path.stem
 )
 def test_labels(path) -> None:
     arrays, plan, features = run(path)
@@ -94,7 +94,7 @@ def test_labels(path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in golden_sets.named("scclip") if "win_penultimate_patch_tokens" in golden_sets.load(p)],
+    golden_sets.named("scclip", holding="win_penultimate_patch_tokens"),
     ids=lambda path: path.stem,
 )
 def test_scclip_outliers(path) -> None:
@@ -106,7 +106,7 @@ def test_scclip_outliers(path) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in golden_sets.named("resclip") if "win_attn_sfr" in golden_sets.load(path)],
+    golden_sets.named("resclip", holding="win_attn_sfr"),
     ids=lambda path: path.stem,
 )
 def test_resclip_semantic_map(path) -> None:

@@ -3,8 +3,6 @@ ops do. That torch and the ops equal the official code is shown by the tests of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ pytest.importorskip("onnx")
 import vocabseg
 from vocabseg import clip, methods, ops
 from vocabseg.errors import BundleError, VocabularyError
+from vocabseg.eval.segments import frame_segments
 from vocabseg.export import build, source, window
 from vocabseg.kernels.common.window_plan import WindowPlan, slide_plan
 
@@ -52,27 +51,9 @@ def plan() -> WindowPlan:
     return made
 
 
-def nearest(starts: Sequence[int], length: int) -> np.ndarray:
-    """The window whose centre is nearest to each pixel."""
-    distance = np.abs(np.arange(length)[:, None] + 0.5 - (np.array(starts) + CROP / 2))
-    return distance.argmin(1)
-
-
 def expected_segments(method, affinity: np.ndarray) -> np.ndarray:
-    """Every window drawn alone, and each pixel cut out of its nearest window."""
-    frame, out, first = plan(), np.full(SIZE, -1), 0
-    own_row, own_col = nearest(frame.ys, SIZE[0]), nearest(frame.xs, SIZE[1])
-    for index, rows in enumerate(affinity):
-        clusters = ops.dbscan(rows, method.eps, method.min_samples)
-        if clusters.max() < 0:
-            continue
-        row, col = divmod(index, len(frame.xs))
-        drawn = ops.decode_labels(ops.cluster_maps(rows, clusters, GRID), (CROP, CROP)).astype(int) + first
-        mine = (own_row[:, None] == row) & (own_col[None] == col)
-        placed = np.zeros(SIZE, int)
-        placed[frame.ys[row] :, frame.xs[col] :][:CROP, :CROP] = drawn
-        out[mine] = placed[mine]
-        first += clusters.max() + 1
+    """As the evaluation draws them, numbered without gaps."""
+    out = frame_segments(affinity, plan(), method)
     return np.where(out < 0, -1, np.searchsorted(np.unique(out[out >= 0]), out)).astype(np.int32)
 
 

@@ -39,12 +39,12 @@ const float* FramePipeline::encode(const kernels::ImageView& image, const FrameN
   }
   clusters_.clear();
   class_features_.clear();
-  std::optional<kernels::PackedMatrix> text;
-  if (feedback_) text = pack(*needs.words);
+  text_.reset();
   return encoder_.encode(image, plan_, pool_, clock, [&](const WindowBatch& batch) {
     check_();
     if (feedback_) {
-      feedback_->run(batch, *text, static_cast<int>(queries_of(*needs.words)), pool_, check_);
+      feedback_->run(batch, text(*needs.words), static_cast<int>(queries_of(*needs.words)), pool_,
+                     check_);
       clock.stop("feedback");
     }
     if (needs.class_token) {
@@ -65,16 +65,19 @@ void FramePipeline::find_clusters_of(const WindowBatch& batch) {
   std::move(found.begin(), found.end(), std::back_inserter(clusters_));
 }
 
-kernels::PackedMatrix FramePipeline::pack(const Vocabulary& words) {
-  return kernels::PackedMatrix::pack_transposed(words.embeddings.data(), encoder_.dim(),
-                                                encoder_.dim(), queries_of(words), pool_);
+const kernels::PackedMatrix& FramePipeline::text(const Vocabulary& words) {
+  if (!text_) {
+    text_ = kernels::PackedMatrix::pack_transposed(words.embeddings.data(), encoder_.dim(),
+                                                   encoder_.dim(), queries_of(words), pool_);
+  }
+  return *text_;
 }
 
 const float* FramePipeline::compare(const float* features, const Vocabulary& words) {
   const int64_t patches = encoder_.patches(), windows = plan_.windows.windows();
   similarity_.resize(static_cast<size_t>(windows * queries_of(words) * patches));
   kernels::patch_text_similarity(
-      {features, kernels::FloatType::kFloat32, windows, patches, encoder_.dim()}, pack(words),
+      {features, kernels::FloatType::kFloat32, windows, patches, encoder_.dim()}, text(words),
       false, similarity_.data(), pool_);
   if (!class_features_.empty()) weight_by_class_token(words);
   check_();
@@ -87,7 +90,7 @@ void FramePipeline::weight_by_class_token(const Vocabulary& words) {
   std::vector<float> cosines(static_cast<size_t>(windows * queries_of(words)));
   kernels::patch_text_similarity(
       {class_features_.data(), kernels::FloatType::kFloat32, windows, 1, encoder_.dim()},
-      pack(words), false, cosines.data(), pool_);
+      text(words), false, cosines.data(), pool_);
   float* scores = similarity_.data();
   for (const float cosine : cosines) {
     const float factor = manifest_.logit_scale * cosine;

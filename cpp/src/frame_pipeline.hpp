@@ -50,7 +50,8 @@ class FramePipeline {
   bool has_feedback() const { return feedback_.has_value(); }
 
  private:
-  kernels::PackedMatrix pack(const Vocabulary& words);
+  // The words' rows as the products take them, packed once per frame.
+  const kernels::PackedMatrix& text(const Vocabulary& words);
   void find_clusters_of(const WindowBatch& batch);
   void weight_by_class_token(const Vocabulary& words);
 
@@ -61,6 +62,7 @@ class FramePipeline {
   std::function<void()> check_;
 
   FramePlan plan_;
+  std::optional<kernels::PackedMatrix> text_;
   std::vector<float> similarity_;
   std::vector<WindowClusters> clusters_;
   std::vector<float> class_features_;  // [windows, dim], empty where they are not needed

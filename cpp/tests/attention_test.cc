@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "kernels/common/targets.h"
 #include "kernels/correlative_attention/cpu.h"
 #include "kernels/patch_text_similarity/cpu.h"
+#include "random_values.hpp"
 #include "vocabseg/error.hpp"
 
 namespace vocabseg::kernels {
@@ -28,14 +28,6 @@ class Similarity : public EveryTarget {};
 class Attention : public EveryTarget {};
 INSTANTIATE_TEST_SUITE_P(Targets, Similarity, testing::ValuesIn(supported_targets()));
 INSTANTIATE_TEST_SUITE_P(Targets, Attention, testing::ValuesIn(supported_targets()));
-
-std::vector<float> random_values(int64_t count, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 // Values of `type`, and the bits that hold them.
 struct Typed {

@@ -4,6 +4,8 @@
 namespace vocabseg {
 namespace {
 
+using test::thrown;
+
 class BuiltEngines : public TensorRtTest {
  protected:
   std::string refusal(const std::function<void(nlohmann::json&)>& change) const {

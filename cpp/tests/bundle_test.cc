@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "thrown.hpp"
 #include "tiny_bundle.hpp"
 
 namespace vocabseg::test {
@@ -14,12 +15,8 @@ class BundleTest : public ::testing::Test {
   const fs::path& folder() const { return temporary_.path(); }
 
   void expect_error(const std::string& part) {
-    try {
-      Bundle::open(folder());
-      ADD_FAILURE() << "no error, expected one with: " << part;
-    } catch (const BundleError& error) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-    }
+    const std::string message = thrown<BundleError>([this] { Bundle::open(folder()); });
+    EXPECT_NE(message.find(part), std::string::npos) << message;
   }
 
   TemporaryFolder temporary_;

@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "kernels/clustering/cpu.h"
 #include "kernels/clustering/sorting_network.h"
 #include "kernels/common/targets.h"
+#include "random_values.hpp"
 #include "vocabseg/error.hpp"
 
 namespace vocabseg::kernels {
@@ -18,14 +18,6 @@ namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 using Labels = std::vector<int32_t>;
-
-std::vector<float> random_values(size_t n) {
-  std::mt19937 generator(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(n);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 class Clustering : public testing::TestWithParam<std::string> {
  protected:

@@ -1,21 +1,12 @@
 // Drivers that are missing, incomplete or fail, call by call.
 #include "cuda/cubin_fixture.hpp"
+#include "thrown.hpp"
 
 namespace vocabseg::cuda {
 namespace {
 
-class CudaDriver : public CudaTest {
- protected:
-  template <class Error>
-  static std::string thrown(const std::function<void()>& run) {
-    try {
-      run();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "not thrown";
-  }
-};
+using test::thrown;
+class CudaDriver : public CudaTest {};
 
 TEST_F(CudaDriver, MissingLibrary) {
   const std::string message = thrown<BackendUnavailable>([] { devices("libcuda-of-nobody.so.1"); });

@@ -1,21 +1,14 @@
 // What a frame asks of the driver: order, one stream, allocations, graphs, failures.
 #include "cuda/frame_fixture.hpp"
+#include "thrown.hpp"
 
 namespace vocabseg::cuda {
 namespace {
 
+using test::thrown;
+
 class GpuFrameCalls : public GpuFrameTest {
  protected:
-  template <class Error, class Call>
-  static std::string thrown(const Call& call) {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "not thrown";
-  }
-
   int allocations() const {
     return fake().calls["cuMemAlloc_v2"] + fake().calls["cuMemHostAlloc"] +
            fake().calls["cuStreamCreate"] + fake().calls["cuEventCreate"] +

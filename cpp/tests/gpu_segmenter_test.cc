@@ -4,6 +4,8 @@
 namespace vocabseg {
 namespace {
 
+using test::thrown;
+
 class GpuSegmenters : public TensorRtTest {
  protected:
   Segmenter segmenter(const nlohmann::json& manifest, bool with_cubins) {

@@ -3,27 +3,19 @@
 
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
 #include "kernels/label_decoding/cpu.h"
 #include "kernels/label_decoding/label_vote.h"
 #include "kernels/pamr/cpu.h"
 #include "kernels/patch_text_similarity/cpu.h"
+#include "random_values.hpp"
 #include "vocabseg/error.hpp"
 
 namespace vocabseg::kernels {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-
-std::vector<float> random_values(size_t n) {
-  std::mt19937 generator(1);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(n);
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 TEST(PatchTextSimilarity, NormalisesPatches) {
   ThreadPool pool(1);

@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "segmenter_fixture.hpp"
+#include "thrown.hpp"
 
 namespace vocabseg::test {
 namespace {
@@ -123,12 +124,8 @@ class StepsTest : public SegmenterTest {
 
   void expect_error(const nlohmann::json& manifest, const std::string& text) {
     write_bundle(folder_.path(), manifest);
-    try {
-      Bundle::open(folder_.path());
-      FAIL() << "expected a BundleError with " << text;
-    } catch (const BundleError& error) {
-      EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-    }
+    const std::string message = thrown<BundleError>([this] { Bundle::open(folder_.path()); });
+    EXPECT_NE(message.find(text), std::string::npos) << message;
   }
 };
 

@@ -6,6 +6,8 @@
 namespace vocabseg {
 namespace {
 
+using test::thrown;
+
 class TensorRtEngines : public TensorRtTest {
  protected:
   // One window, run on the host's memory.

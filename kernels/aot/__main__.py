@@ -8,7 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import manifest
+from . import FOLDER
 from .architectures import ARCHITECTURES
 
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     if (options.arch or options.kernel) and options.out is None:
         parser.error("a part of the set needs --out: the package's own folder holds the whole set")
     archs = options.arch or list(ARCHITECTURES)
-    return _build(options.out or manifest.FOLDER, archs, options.kernel, max(options.jobs, 1))
+    return _build(options.out or FOLDER, archs, options.kernel, max(options.jobs, 1))
 
 
 def _archs(text: str) -> list[int]:

@@ -14,8 +14,6 @@ from .catalogue import sources_sha256
 
 SCHEMA = 1
 NAME = "manifest.json"
-# Where the committed set lies.
-FOLDER = Path(__file__).resolve().parent / "cubins"
 # cuModuleLoadData reads headers in place.
 ALIGNMENT = 64
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.triton_kernel import ITEMSIZE
-from . import manifest
+from . import FOLDER, manifest
 from .chips import CHIPS, GIGA, TERA, Chip
 from .occupancy import occupancy
 from .workloads import WORKLOADS, Launch, launches
@@ -137,7 +137,7 @@ def _table(head: list[str], rows: Iterable[list[str]]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m vocabseg.kernels.aot.predict", description=__doc__)
-    parser.add_argument("--set", type=Path, default=manifest.FOLDER, help="folder of the set")
+    parser.add_argument("--set", type=Path, default=FOLDER, help="folder of the set")
     options = parser.parse_args(arguments)
     sys.stdout.write(document(manifest.read(options.set)["kernels"]))
     return 0

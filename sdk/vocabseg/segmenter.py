@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,15 +18,12 @@ from .core import bundle_path, load_core
 from .embedding import Embedder
 from .errors import VocabularyError
 from .images import as_rgb
+from .kernels.aot import FOLDER
 from .palette import make_palette
 from .results import RegionLabels, Segmentation
 from .vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
-
-# GPU kernels compiled ahead of time, for the backend tensorrt; "" where the package has none.
-_SET = Path(__file__).parent / "kernels" / "aot" / "cubins"
-CUBINS = str(_SET) if _SET.is_dir() else ""
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -42,7 +38,8 @@ class Segmenter:
     def __init__(self, core: Any, bundle: Any, backend: str, threads: int | None, precision: str) -> None:
         self._lock = threading.Lock()
         self.manifest: dict[str, Any] = json.loads(bundle.manifest_json())
-        self._core = core.Segmenter(bundle, backend, threads or 0, precision, _log, CUBINS)
+        cubins = str(FOLDER) if FOLDER.is_dir() else ""  # for the backend tensorrt
+        self._core = core.Segmenter(bundle, backend, threads or 0, precision, _log, cubins)
         stored = {
             name: Vocabulary.load(bundle.file(file))
             for name, file in (self.manifest.get("vocabularies") or {}).items()

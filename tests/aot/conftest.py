@@ -8,8 +8,7 @@ import pytest
 
 pytest.importorskip("triton", reason="needs the extra: triton")
 
-from vocabseg.kernels.aot import manifest
-from vocabseg.kernels.aot.manifest import FOLDER
+from vocabseg.kernels.aot import FOLDER, manifest
 
 
 @pytest.fixture(scope="session")

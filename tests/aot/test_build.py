@@ -7,11 +7,10 @@ import sys
 
 import pytest
 
-from vocabseg.kernels.aot import catalogue, manifest
+from vocabseg.kernels.aot import FOLDER, catalogue, manifest
 from vocabseg.kernels.aot.__main__ import main
 from vocabseg.kernels.aot.architectures import ARCHITECTURES
 from vocabseg.kernels.aot.build import build
-from vocabseg.kernels.aot.manifest import FOLDER
 
 KERNEL = "patch_text_similarity"
 

@@ -14,8 +14,8 @@ import torch
 import fake_driver
 from vocabseg import _core, ops
 from vocabseg.errors import BackendUnavailable, ShapeError
+from vocabseg.kernels.aot import FOLDER
 from vocabseg.kernels.aot.architectures import ARCHITECTURES
-from vocabseg.kernels.aot.manifest import FOLDER
 from vocabseg.kernels.aot.workloads import WORKLOADS
 from vocabseg.kernels.patch_text_similarity.triton import SIMILARITY
 from vocabseg.ops import cubin, registry

@@ -8,10 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tools import opcodes
 
-from vocabseg.kernels.aot import catalogue, manifest
+from vocabseg.kernels.aot import FOLDER, catalogue, manifest
 from vocabseg.kernels.aot.architectures import ARCHITECTURES, MAX_REGISTERS_PER_THREAD, RESERVED_SHARED
 from vocabseg.kernels.aot.elf import read_cubin
-from vocabseg.kernels.aot.manifest import FOLDER
 
 # Bytes of the whole set, packs and manifest, as they lie on disk and as git and wheels store them. Above them: fewer
 # variants, or a set that is downloaded.

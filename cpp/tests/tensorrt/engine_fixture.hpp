@@ -4,6 +4,7 @@
 #include "cuda/frame_fixture.hpp"
 #include "tensorrt/built_engines.hpp"
 #include "tensorrt/engine.hpp"
+#include "thrown.hpp"
 
 namespace vocabseg {
 
@@ -53,16 +54,6 @@ class TensorRtTest : public cuda::GpuFrameTest {
     Settings settings;
     settings.precision = precision;
     return make_tensorrt_engine(bundle_, "image", settings, place());
-  }
-
-  template <class Error, class Call>
-  static std::string thrown(const Call& call) {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "not thrown";
   }
 
   Bundle bundle_;

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from ..errors import BackendUnavailable, BundleError
-from ..kernels.aot.manifest import FOLDER
+from ..kernels.aot import FOLDER
 
 if TYPE_CHECKING:
     from ..kernels.common.triton_kernel import Kernel
