@@ -13,6 +13,7 @@ void bind_text_encoder(pybind11::module_& module);
 void bind_vocabulary(pybind11::module_& module);
 void bind_segmenter(pybind11::module_& module);
 void bind_cuda(pybind11::module_& module);
+void bind_dlpack(pybind11::module_& module);
 void bind_ops(pybind11::module_& module);
 
 }  // namespace vocabseg

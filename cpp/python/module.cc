@@ -13,5 +13,6 @@ PYBIND11_MODULE(_core, module) {
   vocabseg::bind_vocabulary(module);
   vocabseg::bind_segmenter(module);
   vocabseg::bind_cuda(module);
+  vocabseg::bind_dlpack(module);
   vocabseg::bind_ops(module);
 }

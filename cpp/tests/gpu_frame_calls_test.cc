@@ -117,6 +117,28 @@ TEST_F(GpuFrameCalls, FramesOnTheDeviceAreNotCopied) {
   }
 }
 
+TEST_F(GpuFrameCalls, AFrameWaitsForTheStreamThatWritesIt) {
+  const auto gpu = frame();
+  gpu->set_vocabulary(words({0, 1, 2}));
+  const Segmentation want = gpu->segment(pixels(picture));
+  const auto device = std::make_shared<const Gpu>(0, FAKE_CUDA);
+  const auto memory = uploaded(device, 0);
+  auto* bytes = reinterpret_cast<uint8_t*>(memory->data());
+  const DeviceStream camera(device);
+  FramePixels there = pixels(picture);
+  there.memory = Memory::kDevice;
+  there.pixels = bytes;
+  for (const bool waits : {true, false}) {
+    std::fill_n(bytes, picture.pixels.size(), uint8_t{0});
+    engine.enqueue(camera.handle(), "camera", [this, bytes] {
+      std::copy(picture.pixels.begin(), picture.pixels.end(), bytes);
+    });
+    if (waits) there.written_on = Stream{camera.handle()};
+    if (!waits) there.written_on.reset();
+    EXPECT_EQ(gpu->segment(there).labels == want.labels, waits);
+  }
+}
+
 TEST_F(GpuFrameCalls, Nv12TakesOneCopyWhereItsPlanesAreNeighbours) {
   const auto gpu = frame();
   gpu->set_vocabulary(words({0, 1, 2}));

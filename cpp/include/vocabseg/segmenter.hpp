@@ -37,6 +37,9 @@ struct FramePixels {
   int64_t pixel_stride = 3;         // RGB only: 3, or 4 to skip a channel
   const uint8_t* chroma = nullptr;  // NV12: [height / 2, width / 2, (u, v)], BT.601 limited range
   int64_t chroma_stride = 0;
+  // Device memory: what this stream has queued is done before the frame is read. None: the bytes
+  // are there.
+  std::optional<Stream> written_on = std::nullopt;
 };
 
 // Milliseconds per stage, in order; the last one is "total".

@@ -63,6 +63,12 @@ void DeviceStream::record(const Event& event) const {
   gpu_->check(gpu_->driver().event_record(event.event_.get(), handle()), "cuEventRecord");
 }
 
+void DeviceStream::wait_for(StreamHandle other, const Event& event) const {
+  gpu_->check(gpu_->driver().event_record(event.event_.get(), other), "cuEventRecord");
+  gpu_->check(gpu_->driver().stream_wait_event(handle(), event.event_.get(), 0),
+              "cuStreamWaitEvent");
+}
+
 void DeviceStream::synchronize() const {
   gpu_->check(gpu_->driver().stream_synchronize(handle()), "cuStreamSynchronize");
 }

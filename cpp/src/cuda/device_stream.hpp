@@ -62,6 +62,8 @@ class DeviceStream {
   void copy_rows(std::byte* to, int64_t to_pitch, const Rows& from, int64_t width,
                  int64_t height) const;
   void record(const Event& event) const;
+  // What is queued from now on waits for what another stream has queued; `event` marks that.
+  void wait_for(StreamHandle other, const Event& event) const;
   // Waits until all that is queued is done.
   void synchronize() const;
   // The same where an error is on its way already.

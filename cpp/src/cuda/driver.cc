@@ -98,6 +98,7 @@ void Driver::resolve_all() {
   resolve(stream_create, "cuStreamCreate");
   resolve(stream_destroy, "cuStreamDestroy_v2");
   resolve(stream_synchronize, "cuStreamSynchronize");
+  resolve(stream_wait_event, "cuStreamWaitEvent");
   resolve(stream_begin_capture, "cuStreamBeginCapture_v2");
   resolve(stream_end_capture, "cuStreamEndCapture");
   resolve(graph_instantiate, "cuGraphInstantiateWithFlags");

@@ -84,6 +84,7 @@ class Driver {
   Result (*stream_create)(StreamHandle* stream, unsigned flags);
   Result (*stream_destroy)(StreamHandle stream);
   Result (*stream_synchronize)(StreamHandle stream);
+  Result (*stream_wait_event)(StreamHandle stream, EventHandle event, unsigned flags);
   Result (*stream_begin_capture)(StreamHandle stream, int mode);
   Result (*stream_end_capture)(StreamHandle stream, GraphHandle* graph);
   Result (*graph_instantiate)(GraphExec* exec, GraphHandle graph, unsigned long long flags);

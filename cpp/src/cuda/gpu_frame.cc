@@ -69,6 +69,7 @@ GpuFrame::GpuFrame(const Manifest& manifest, Engine& engine, const CubinSet& cub
       engine_(engine),
       gpu_(std::move(gpu)),
       launcher_(gpu_, cubins),
+      written_(gpu_),
       began_(gpu_),
       prepared_(gpu_),
       done_(gpu_),
@@ -142,6 +143,7 @@ void GpuFrame::run_engine() {
 
 void GpuFrame::begin(const FramePixels& frame) {
   prepare(frame);
+  if (frame.written_on) launcher_.stream().wait_for(frame.written_on->handle, written_);
   launcher_.stream().record(began_);
   windows_.queue(frame, launcher_);
   launcher_.stream().record(prepared_);

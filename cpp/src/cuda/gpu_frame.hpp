@@ -61,7 +61,7 @@ class GpuFrame {
   Engine& engine_;
   SharedGpu gpu_;
   Launcher launcher_;
-  Event began_, prepared_, done_;
+  Event written_, began_, prepared_, done_;
   WindowStage windows_;
   LabelStage labels_;
   PoolingStage pooling_;

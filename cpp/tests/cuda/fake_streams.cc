@@ -22,6 +22,8 @@ struct Stream {
   Graph* captures = nullptr;
 };
 
+std::map<void*, void*> recorded;  // event -> the stream that it was last recorded on
+
 Stream* find(void* stream) {
   if (state().streams.count(stream)) return static_cast<Stream*>(stream);
   misuse("a stream is used that is none");
@@ -175,7 +177,18 @@ int cuEventDestroy_v2(void* event) {
 int cuEventRecord(void* event, void* stream) {
   ENTER("cuEventRecord");
   if (!state().events.count(event)) return kInvalidHandle;
+  recorded[event] = stream;
   enqueue({"record", stream, 0, ""}, {});
+  return 0;
+}
+
+int cuStreamWaitEvent(void* stream, void* event, unsigned flags) {
+  ENTER("cuStreamWaitEvent");
+  if (!find(stream) || !state().events.count(event) || flags != 0) return kInvalidHandle;
+  void* other = recorded[event];
+  enqueue({"wait", stream, 0, ""}, [other] {
+    if (state().streams.count(other)) finish(*static_cast<Stream*>(other));
+  });
   return 0;
 }
 

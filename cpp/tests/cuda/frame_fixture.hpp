@@ -16,14 +16,14 @@ constexpr int kWidth = 60, kHeight = 40;  // of frames, as in frame_launches.jso
 class FakeEngine final : public Engine {
  public:
   using Enqueue = void(void*, const char*, std::function<void()>);
-  explicit FakeEngine(Enqueue* enqueue) : enqueue_(enqueue) {}
+  explicit FakeEngine(Enqueue* queue) : enqueue(queue) {}
 
   void run(const TensorMap& inputs, const TensorMap& outputs, Stream* stream) override {
     const TensorView in = inputs.at("windows"), out = outputs.at("features");
     batches.push_back(in.shape[0]);
     if (!error.empty()) throw EngineError(error);
     const auto work = [in, out] { colour_network(in.data, in.shape[0], out.data); };
-    in.memory == Memory::kDevice ? enqueue_(stream->handle, "network", work) : work();
+    in.memory == Memory::kDevice ? enqueue(stream->handle, "network", work) : work();
   }
 
   std::string id() const override { return "fake/float32"; }
@@ -32,9 +32,7 @@ class FakeEngine final : public Engine {
   EngineTraits can = {true, true, 0};
   std::string error;
   std::vector<int64_t> batches;
-
- private:
-  Enqueue* enqueue_;
+  Enqueue* const enqueue;
 };
 
 class GpuFrameTest : public CudaTest {
