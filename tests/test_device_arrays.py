@@ -37,11 +37,11 @@ class Interface:
 class Exchange:
     """Speaks DLPack over a NumPy array, and says that it lies on a GPU."""
 
-    def __init__(self, array: np.ndarray) -> None:
-        self.array, self.streams = array, []
+    def __init__(self, array: np.ndarray, device: int = 3) -> None:
+        self.array, self.device, self.streams = array, device, []
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return 2, 3
+        return 2, self.device
 
     def __dlpack__(self, *, stream: int):
         self.streams.append(stream)

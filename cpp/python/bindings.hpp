@@ -11,6 +11,7 @@ void bind_tokenizer(pybind11::module_& module);
 void bind_engine(pybind11::module_& module);
 void bind_text_encoder(pybind11::module_& module);
 void bind_vocabulary(pybind11::module_& module);
+void bind_frame(pybind11::module_& module);
 void bind_segmenter(pybind11::module_& module);
 void bind_cuda(pybind11::module_& module);
 void bind_dlpack(pybind11::module_& module);

@@ -102,7 +102,6 @@ py::dict take(const py::object& capsule) {
   out["code"] = tensor.code;
   out["bits"] = tensor.bits;
   out["lanes"] = tensor.lanes;
-  out["device"] = py::make_tuple(tensor.device_type, tensor.device_id);
   return out;
 }
 
@@ -112,8 +111,7 @@ void bind_dlpack(py::module_& parent) {
   py::module_ module = parent.def_submodule("dlpack", "Arrays exchanged by DLPack capsules.");
   module.def("take", &take, py::arg("capsule"),
              "What a capsule describes: owner (keep it while the memory is used), address, shape, "
-             "strides in elements or None, code, bits, lanes, device (type, id). Raises "
-             "ShapeError.");
+             "strides in elements or None, code, bits, lanes. Raises ShapeError.");
   module.def("give", &give, py::arg("address"), py::arg("shape"), py::arg("code"), py::arg("bits"),
              py::arg("device_type"), py::arg("device_id"), py::arg("owner"),
              "A capsule of a row-major array that keeps `owner` alive.");

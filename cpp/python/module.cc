@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, module) {
   vocabseg::bind_engine(module);
   vocabseg::bind_text_encoder(module);
   vocabseg::bind_vocabulary(module);
+  vocabseg::bind_frame(module);
   vocabseg::bind_segmenter(module);
   vocabseg::bind_cuda(module);
   vocabseg::bind_dlpack(module);

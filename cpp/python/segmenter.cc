@@ -2,11 +2,9 @@
 
 #include <pybind11/stl.h>
 
-#include <algorithm>
-#include <tuple>
-
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "inputs.hpp"
 #include "settings.hpp"
 #include "vocabseg/error.hpp"
 
@@ -14,29 +12,6 @@ namespace py = pybind11;
 
 namespace vocabseg {
 namespace {
-
-// A view of an array, and the array that it looks into.
-struct ImageArray {
-  py::array array;
-  ImageView view;
-};
-
-ImageArray view_image(py::array array) {
-  const bool valid = py::isinstance<py::array_t<uint8_t>>(array) && array.ndim() == 3 &&
-                     (array.shape(2) == 3 || array.shape(2) == 4);
-  if (!valid) {
-    throw ImageError("got an array of " + describe(array) + ", expected uint8 [height, width, 3]");
-  }
-  // Only rows and pixels may have any stride.
-  if (array.strides(2) != 1 || array.strides(0) == 0) array = DenseArray<uint8_t>(array);
-  ImageView view;
-  view.pixels = static_cast<const uint8_t*>(array.data());
-  view.height = static_cast<int>(std::min<py::ssize_t>(array.shape(0), INT32_MAX));
-  view.width = static_cast<int>(std::min<py::ssize_t>(array.shape(1), INT32_MAX));
-  view.row_stride = array.strides(0);
-  view.pixel_stride = array.strides(1);
-  return {std::move(array), view};
-}
 
 py::dict to_dict(const Timing& timing) {
   py::dict out;
@@ -63,69 +38,44 @@ void set_vocabulary(Segmenter& segmenter, const DenseArray<int32_t>& query_to_cl
   segmenter.set_vocabulary(vocabulary);
 }
 
-py::dict segment(Segmenter& segmenter, const py::array& array, bool scores,
-                 std::optional<float> threshold, std::optional<float> logit_scale) {
-  const ImageArray image = view_image(array);
+// `pixels`: an ImageView or FramePixels.
+template <class Pixels>
+py::dict segment_pixels(Segmenter& segmenter, const Pixels& pixels, const SegmentOptions& options) {
   Segmentation out;
   {
     py::gil_scoped_release release;
-    out = segmenter.segment(image.view, {scores, threshold, logit_scale});
+    out = segmenter.segment(pixels, options);
   }
   const std::vector<py::ssize_t> shape = {out.height, out.width};
   py::dict result;
   result["labels"] = std::visit(
       [&](auto& labels) -> py::array { return to_array(std::move(labels), shape); }, out.labels);
   result["scores"] = py::none();
-  if (scores) result["scores"] = to_array(std::move(out.scores), shape);
+  if (options.scores) result["scores"] = to_array(std::move(out.scores), shape);
   result["timing"] = to_dict(out.timing);
   result["backend"] = out.backend;
   return result;
 }
 
-using RunLengthCode = std::tuple<int, int, DenseArray<uint32_t>>;
-
-// Masks of an image, from one of the accepted forms. `keep` holds the memory that they look into.
-Masks view_masks(const py::object& value, const ImageView& image, py::object& keep) {
-  Masks masks;
-  masks.height = image.height, masks.width = image.width;
-  if (!py::isinstance<py::array>(value)) {
-    RunLengths codes;
-    for (const auto& [height, width, counts] : value.cast<std::vector<RunLengthCode>>()) {
-      if (height != image.height || width != image.width)
-        masks.height = height, masks.width = width;
-      codes.emplace_back(counts.data(), counts.data() + counts.size());
-    }
-    masks.value = std::move(codes);
-    return masks;
-  }
-  const auto array = value.cast<py::array>();
-  if (py::isinstance<py::array_t<bool>>(array) && array.ndim() == 3) {
-    const DenseArray<bool> dense(array);
-    keep = dense;
-    masks.height = static_cast<int>(dense.shape(1)), masks.width = static_cast<int>(dense.shape(2));
-    masks.value = BoolMasks{reinterpret_cast<const uint8_t*>(dense.data()), dense.shape(0)};
-  } else if (py::isinstance<py::array_t<int32_t>>(array) && array.ndim() == 2) {
-    const DenseArray<int32_t> dense(array);
-    keep = dense;
-    masks.height = static_cast<int>(dense.shape(0)), masks.width = static_cast<int>(dense.shape(1));
-    const int32_t* end = dense.data() + dense.size();
-    const int64_t highest = dense.size() ? *std::max_element(dense.data(), end) : -1;
-    masks.value = LabelMap{dense.data(), std::max<int64_t>(highest, -1) + 1};
-  } else {
-    throw MaskError("got masks of " + describe(array) +
-                    ", expected bool [M, H, W], int32 [H, W] or a list of (H, W, counts)");
-  }
-  return masks;
+py::dict segment(Segmenter& segmenter, const py::array& array, bool scores,
+                 std::optional<float> threshold, std::optional<float> logit_scale) {
+  const ImageArray image = view_image(array);
+  return segment_pixels(segmenter, image.view, {scores, threshold, logit_scale});
 }
 
-py::dict classify_masks(Segmenter& segmenter, const py::array& array, const py::object& value) {
-  const ImageArray image = view_image(array);
+py::dict segment_frame(Segmenter& segmenter, const FrameArray& frame, bool scores,
+                       std::optional<float> threshold, std::optional<float> logit_scale) {
+  return segment_pixels(segmenter, frame.pixels, {scores, threshold, logit_scale});
+}
+
+template <class Pixels>
+py::dict classify_masks_of(Segmenter& segmenter, const Pixels& pixels, const py::object& value) {
   py::object keep;
-  const Masks masks = view_masks(value, image.view, keep);
+  const Masks masks = view_masks(value, pixels.height, pixels.width, keep);
   RegionLabels out;
   {
     py::gil_scoped_release release;
-    out = segmenter.classify_masks(image.view, masks);
+    out = segmenter.classify_masks(pixels, masks);
   }
   const auto regions = static_cast<py::ssize_t>(out.class_ids.size());
   py::dict result;
@@ -136,6 +86,15 @@ py::dict classify_masks(Segmenter& segmenter, const py::array& array, const py::
   result["timing"] = to_dict(out.timing);
   result["backend"] = out.backend;
   return result;
+}
+
+py::dict classify_masks(Segmenter& segmenter, const py::array& array, const py::object& value) {
+  return classify_masks_of(segmenter, view_image(array).view, value);
+}
+
+py::dict classify_masks_of_frame(Segmenter& segmenter, const FrameArray& frame,
+                                 const py::object& value) {
+  return classify_masks_of(segmenter, frame.pixels, value);
 }
 
 py::array_t<float> features(Segmenter& segmenter, const py::array& array) {
@@ -233,6 +192,11 @@ void bind_segmenter(py::module_& module) {
       .def("segment", segment, py::arg("image"), py::arg("scores") = true,
            py::arg("threshold") = py::none(), py::arg("logit_scale") = py::none(),
            "uint8 [H, W, 3] of any strides -> dict of labels, scores, timing (ms) and backend.")
+      .def("segment", segment_frame, py::arg("frame"), py::arg("scores") = true,
+           py::arg("threshold") = py::none(), py::arg("logit_scale") = py::none(),
+           "The same of a Frame.")
+      .def("classify_masks", classify_masks_of_frame, py::arg("frame"), py::arg("masks"),
+           "The same as of an image.")
       .def("classify_masks", classify_masks, py::arg("image"), py::arg("masks"),
            "bool [M, H, W], int32 [H, W] or a list of (H, W, uint32 counts) -> dict of class_ids, "
            "scores, area, features, timing and backend.")

@@ -38,10 +38,10 @@ kernels::ImageView checked_view(const ImageView& image) {
   return view;
 }
 
-void check_masks(const Masks& masks, const ImageView& image) {
-  if (masks.height == image.height && masks.width == image.width) return;
+void check_masks(const Masks& masks, int height, int width) {
+  if (masks.height == height && masks.width == width) return;
   throw MaskError("masks of " + size_text(masks.height, masks.width) + " for an image of " +
-                  size_text(image.height, image.width));
+                  size_text(height, width));
 }
 
 void check_vocabulary(const Vocabulary& vocabulary, int dim) {

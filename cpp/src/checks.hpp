@@ -19,7 +19,7 @@ void check_size(int height, int width);
 kernels::ImageView checked_view(const ImageView& image);
 
 // Throws MaskError unless the masks are of the image's size.
-void check_masks(const Masks& masks, const ImageView& image);
+void check_masks(const Masks& masks, int height, int width);
 
 // Throws VocabularyError unless indices, rows and their width fit together and are finite.
 void check_vocabulary(const Vocabulary& vocabulary, int dim);

@@ -60,6 +60,27 @@ struct Segmenter::Impl {
     return current;
   }
 
+  void require_gpu() const {
+    if (gpu) return;
+    throw BackendUnavailable("frames of this segmenter do not run on the GPU: " + why_not_gpu +
+                             "; give an RGB image in host memory");
+  }
+
+  // The class of every mask, from what `pool` gives.
+  template <class Pool>
+  RegionLabels classify(const Pool& pool) {
+    const std::lock_guard lock(frames);
+    const auto current = require_vocabulary();
+    StageClock clock;
+    RegionLabels out = pool(clock, *current);
+    check_cancelled();
+    clock.stop("pooling");
+    classify_regions(*current, bundle.manifest().logit_scale, pipeline.pool(), out);
+    clock.stop("similarity");
+    out.timing = clock.finish();
+    return out;
+  }
+
   const float* encode(const kernels::ImageView& image, const FrameNeeds& needs, StageClock& clock) {
     cancelled = false;
     const kernels::WindowPlan& plan = pipeline.plan().windows;
@@ -138,36 +159,32 @@ Segmentation Segmenter::segment(const ImageView& image, const SegmentOptions& op
 }
 
 Segmentation Segmenter::segment(const FramePixels& frame, const SegmentOptions& options) {
-  if (!impl_->gpu) {
-    throw BackendUnavailable("frames of this segmenter do not run on the GPU: " +
-                             impl_->why_not_gpu + "; give an RGB image in host memory");
-  }
+  impl_->require_gpu();
   const std::lock_guard lock(impl_->frames);
   return impl_->gpu->segment(frame, impl_->require_vocabulary(), options);
 }
 
 RegionLabels Segmenter::classify_masks(const ImageView& image, const Masks& masks) {
   const kernels::ImageView view = checked_view(image);
-  check_masks(masks, image);
-  const std::lock_guard lock(impl_->frames);
-  const auto vocabulary = impl_->require_vocabulary();
-  StageClock clock;
-  RegionLabels out;
-  out.dim = impl_->pipeline.encoder().dim();
-  out.backend = impl_->backend();
-  if (impl_->gpu && cuda::readable(image)) {
-    impl_->cancelled = false;
-    out = impl_->gpu->pool_masks(cuda::pixels_of(image), masks);
-  } else {
-    const float* features = impl_->encode(view, {vocabulary.get()}, clock);
+  check_masks(masks, image.height, image.width);
+  if (impl_->gpu && cuda::readable(image)) return classify_masks(cuda::pixels_of(image), masks);
+  return impl_->classify([&](StageClock& clock, const Vocabulary& vocabulary) {
+    RegionLabels out;
+    out.dim = impl_->pipeline.encoder().dim();
+    out.backend = impl_->backend();
+    const float* features = impl_->encode(view, {&vocabulary}, clock);
     pool_masks(features, impl_->pipeline.plan(), masks, impl_->pipeline.pool(), out);
-  }
-  impl_->check_cancelled();
-  clock.stop("pooling");
-  classify_regions(*vocabulary, impl_->bundle.manifest().logit_scale, impl_->pipeline.pool(), out);
-  clock.stop("similarity");
-  out.timing = clock.finish();
-  return out;
+    return out;
+  });
+}
+
+RegionLabels Segmenter::classify_masks(const FramePixels& frame, const Masks& masks) {
+  impl_->require_gpu();
+  check_masks(masks, frame.height, frame.width);
+  return impl_->classify([&](StageClock&, const Vocabulary&) {
+    impl_->cancelled = false;
+    return impl_->gpu->pool_masks(frame, masks);
+  });
 }
 
 FeatureMap Segmenter::features(const ImageView& image) {

@@ -18,6 +18,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Names are resolved on first use, so that `import vocabseg` loads neither the core nor any engine.
 _EXPORTS = {
+    "NV12": "frames",
     "Segmenter": "segmenter",
     "Vocabulary": "vocabulary",
     "Segmentation": "results",
@@ -26,6 +27,7 @@ _EXPORTS = {
 _MODULES = ("clip", "errors", "methods", "ops")
 
 __all__ = [
+    "NV12",
     "RegionLabels",
     "Segmentation",
     "Segmenter",
@@ -39,6 +41,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from . import clip, errors, methods, ops
+    from .frames import NV12
     from .results import RegionLabels, Segmentation
     from .segmenter import Segmenter
     from .vocabulary import Vocabulary

@@ -62,11 +62,12 @@ def read(array: Any, stream: int, wait: Callable[[int], None]) -> DeviceView:
     its reader. Raises `ShapeError` for types without a name in NumPy, and for masked arrays.
     """
     if hasattr(array, "__dlpack__"):
-        return _from_dlpack(array.__dlpack__(stream=stream or LEGACY_STREAM))
+        _, device = array.__dlpack_device__()
+        return _from_dlpack(array.__dlpack__(stream=stream or LEGACY_STREAM), device)
     return _from_interface(array, wait)
 
 
-def _from_dlpack(capsule: Any) -> DeviceView:
+def _from_dlpack(capsule: Any, device: int) -> DeviceView:
     found = load_core().dlpack.take(capsule)
     if found["lanes"] != 1 or found["code"] not in _KINDS:
         raise ShapeError(
@@ -80,7 +81,7 @@ def _from_dlpack(capsule: Any) -> DeviceView:
         if strides is None
         else tuple(stride * dtype.itemsize for stride in strides)
     )
-    return DeviceView(found["address"], found["shape"], in_bytes, dtype, found["device"][1], found["owner"])
+    return DeviceView(found["address"], found["shape"], in_bytes, dtype, device, found["owner"])
 
 
 def _from_interface(array: Any, wait: Callable[[int], None]) -> DeviceView:

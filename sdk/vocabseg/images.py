@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from .device_arrays import on_device
 from .errors import ImageError
 
 MAX_PIXELS = 1 << 27  # 134 million; far beyond any camera that a label map is of use for
@@ -33,6 +34,10 @@ def as_rgb(image: Any) -> np.ndarray:
         return _from_file(image)
     if isinstance(image, Image.Image):
         return _from_pil(image)
+    if on_device(image):
+        raise ImageError(
+            "got an array in GPU memory, expected one in host memory: copy it, with .cpu() in torch"
+        )
     if hasattr(image, "__array__") or hasattr(image, "__array_interface__"):
         return _from_array(np.asarray(image))
     raise ImageError(f"expected {_ACCEPTED}; got {type(image).__name__}")

@@ -17,6 +17,7 @@ from . import templates as template_sets
 from .core import bundle_path, load_core
 from .embedding import Embedder
 from .errors import VocabularyError
+from .frames import as_pixels, size_of
 from .images import as_rgb
 from .kernels.aot import FOLDER
 from .palette import make_palette
@@ -130,16 +131,20 @@ class Segmenter:
     ) -> Segmentation:
         """Label every pixel of a picture: a path, a PIL image, or a uint8 array of H×W×3 RGB, H×W×4 or H×W.
 
+        Where whole frames run on the GPU (backend tensorrt), also a uint8 array of H×W×3 or H×W×4 in its memory, by
+        DLPack or the CUDA array interface, or `NV12` planes in either memory; they are read where they are.
+
         scores: also return the probability of each pixel's class. threshold: pixels whose best class is less
         probable are unlabelled. logit_scale: factor of the cosines before the softmax. None takes the
-        bundle's values. Raises `ImageError`, `VocabularyError` (no words set), `EngineError`, `Cancelled`.
+        bundle's values. Raises `ImageError`, `VocabularyError` (no words set), `EngineError`, `Cancelled`;
+        `BackendUnavailable` for frames that this segmenter's backend does not take.
         """
         started = time.perf_counter()
-        rgb = as_rgb(image)
+        pixels = as_pixels(image)
         read_ms = 1000 * (time.perf_counter() - started)
         with self._lock:
             vocabulary = self._require_vocabulary()
-            output = self._core.segment(rgb, scores, threshold, logit_scale)
+            output = self._core.segment(pixels, scores, threshold, logit_scale)
             palette = self._palette.copy()
         return Segmentation(
             labels=output["labels"],
@@ -152,19 +157,19 @@ class Segmenter:
         )
 
     def classify_masks(self, image: Any, masks: Any) -> RegionLabels:
-        """One class per mask, from the mean of the patch features over it.
+        """One class per mask, from the mean of the patch features over it. Pictures as for a call.
 
         masks: bool [M, H, W], a list of COCO run-length codes, or an integer label map [H, W], whose pixels
         with label m are mask m (negative: none). Raises `ImageError`, `MaskError`, `VocabularyError`,
-        `EngineError`, `Cancelled`.
+        `EngineError`, `Cancelled`; `BackendUnavailable` as a call does.
         """
         started = time.perf_counter()
-        rgb = as_rgb(image)
-        prepared = mask_forms.prepare(masks, *rgb.shape[:2])
+        pixels = as_pixels(image)
+        prepared = mask_forms.prepare(masks, *size_of(pixels))
         read_ms = 1000 * (time.perf_counter() - started)
         with self._lock:
             vocabulary = self._require_vocabulary()
-            output = self._core.classify_masks(rgb, prepared)
+            output = self._core.classify_masks(pixels, prepared)
         return RegionLabels(
             class_ids=output["class_ids"],
             scores=output["scores"],

@@ -145,8 +145,9 @@ class Segmenter {
   Segmentation segment(const ImageView& image, const SegmentOptions& options = {});
   RegionLabels classify_masks(const ImageView& image, const Masks& masks);
   // A frame where it is: device memory is read without a copy, NV12 is converted on the device.
-  // Throws BackendUnavailable too, unless whole frames run on the GPU (see Settings::cubins).
+  // Throw BackendUnavailable too, unless whole frames run on the GPU (see Settings::cubins).
   Segmentation segment(const FramePixels& frame, const SegmentOptions& options = {});
+  RegionLabels classify_masks(const FramePixels& frame, const Masks& masks);
   // Of a bundle with the step "feedback" the features depend on the words.
   FeatureMap features(const ImageView& image);
   // Needs no words. Throws BundleError if the bundle's method makes no segments.

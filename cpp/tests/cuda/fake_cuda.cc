@@ -72,6 +72,18 @@ const char* fake_cuda_launches() {
   return text.c_str();
 }
 
+const char* fake_cuda_operations() {
+  static std::string text;
+  const std::lock_guard lock(state().mutex);
+  text.clear();
+  for (const Operation& each : state().operations) {
+    text += each.what + " " + std::to_string(each.bytes) + "\n";
+  }
+  state().operations.clear();
+  state().launches.clear();
+  return text.c_str();
+}
+
 int cuInit(unsigned flags) {
   ENTER("cuInit");
   return flags == 0 ? 0 : kInvalidValue;

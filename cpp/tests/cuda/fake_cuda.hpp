@@ -91,4 +91,6 @@ fake_cuda::Context* fake_cuda_create_context(int device);
 void fake_cuda_set_device(const char* name, int major, int minor);
 // A line per launch: image symbol gx,gy,gz bx,by,bz shared stream parameters-in-hex
 const char* fake_cuda_launches();
+// A line per operation since the last call: its word and its bytes.
+const char* fake_cuda_operations();
 }
