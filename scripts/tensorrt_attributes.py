@@ -34,6 +34,7 @@ SYMBOLS = (
 CLASSES = (
     "Builder",
     "BuilderFlag",
+    "ExecutionContextAllocationStrategy",
     "IBuilderConfig",
     "ICudaEngine",
     "IExecutionContext",

@@ -55,7 +55,7 @@ class FakeTensorRT:
             with open(self.settings["log"], "a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
 
-    def open(self, plan: bytes) -> FakeSession:
+    def open(self, plan: bytes, rebuild: str = "", allow_smaller_batch: bool = False) -> FakeSession:
         if not plan.startswith(_HEADER):
             raise EngineError("not a plan")
         return FakeSession(plan.removeprefix(_HEADER), self.settings)
@@ -69,7 +69,8 @@ class FakeSession:
         precision = {entry.key: entry.value for entry in model.metadata_props}["precision"]
         self._noise = settings.get("noise", {}).get(precision, 0.0)
         self._delay = settings.get("delay", {}).get(precision, 0.0)
-        self._names = [value.name for value in model.graph.output]
+        self.inputs = [value.name for value in model.graph.input]
+        self.outputs = [value.name for value in model.graph.output]
         options = {"INFERENCE_PRECISION_HINT": "f32"}
         core = openvino.Core()
         self._model = core.compile_model(core.read_model(graph), "CPU", options)
@@ -79,7 +80,7 @@ class FakeSession:
         results = [np.array(value) for value in self._model(dict(inputs)).values()]
         random = np.random.default_rng(0)
         results[0] = results[0] + self._noise * random.standard_normal(results[0].shape).astype(np.float32)
-        return dict(zip(self._names, results, strict=True))
+        return dict(zip(self.outputs, results, strict=True))
 
     def close(self) -> None:
         self._model = None

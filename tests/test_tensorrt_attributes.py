@@ -15,7 +15,7 @@ import pytest
 
 DATA = json.loads((Path(__file__).parent / "data" / "tensorrt_attributes.json").read_text(encoding="utf-8"))
 FOLDER = Path(__file__).parent.parent / "sdk" / "vocabseg" / "tensorrt"
-FILES = ("builder.py", "session.py", "device.py")
+FILES = ("builder.py", "session.py", "execution.py", "device.py")
 VARIABLES = {
     "trt": "module",
     "builder": "Builder",
@@ -74,6 +74,9 @@ def test_the_lint_sees_the_calls() -> None:
         ("NetworkDefinitionCreationFlag", "STRONGLY_TYPED"),
         ("Builder", "build_serialized_network"),
         ("IExecutionContext", "execute_async_v3"),
+        ("IExecutionContext", "set_device_memory"),
+        ("IExecutionContext", "update_device_memory_size_for_shapes"),
+        ("ExecutionContextAllocationStrategy", "USER_MANAGED"),
         ("ICudaEngine", "get_tensor_profile_shape"),
         ("ParserError", "desc"),
         ("module", "nptype"),

@@ -1,195 +1,149 @@
-"""Running an engine from Python: what TensorRT and the CUDA driver are asked, on stand-ins for both."""
+"""Running an engine on arrays of the host: what TensorRT and the CUDA driver are asked, on stand-ins for both."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import threading
 
 import numpy as np
 import pytest
 
-from vocabseg.errors import EngineError
+import fake_bindings
+from fake_gpu import LEGACY, FakeGpu
+from tensorrt_runs import check, network, rows, session
+from vocabseg.errors import EngineError, ShapeError
 from vocabseg.tensorrt.session import EngineSession
 
-MODES = SimpleNamespace(INPUT="in", OUTPUT="out")
+
+@pytest.fixture
+def gpu() -> FakeGpu:
+    return FakeGpu()
 
 
-class FakeCuda:
-    """Device memory as a dictionary of byte strings."""
-
-    name = "fake"
-
-    def __init__(self) -> None:
-        self.memory: dict[int, bytes] = {}
-        self.calls: list[str] = []
-
-    def allocate(self, size: int) -> int:
-        self.calls.append(f"allocate {size}")
-        address = 1000 * (len(self.calls) + 1)
-        self.memory[address] = bytes(size)
-        return address
-
-    def release(self, address: int) -> None:
-        self.calls.append("release")
-        del self.memory[address]
-
-    def stream(self) -> int:
-        return 7
-
-    def upload(self, address: int, array: np.ndarray, stream: int) -> None:
-        assert stream == 7 and array.flags.c_contiguous and array.nbytes <= len(self.memory[address])
-        self.calls.append("upload")
-        self.memory[address] = array.tobytes() + self.memory[address][array.nbytes :]
-
-    def download(self, array: np.ndarray, address: int, stream: int) -> None:
-        self.calls.append("download")
-        array[:] = np.frombuffer(self.memory[address], array.dtype, array.size).reshape(array.shape)
-
-    def synchronize(self, stream: int) -> None:
-        self.calls.append("synchronize")
+@pytest.fixture(params=fake_bindings.NAMES)
+def open_session(request, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch):
+    """Makes a session over a network, with either binding."""
+    return lambda net=None, **options: session(gpu, monkeypatch, net or network(), request.param, **options)
 
 
-class FakeEngine:
-    """One network: y = 2 x for x float32 [1 to 4, 3]."""
-
-    num_io_tensors = 2
-
-    def __init__(self, memory: FakeCuda, works: bool = True) -> None:
-        self.cuda, self.works = memory, works
-
-    def get_tensor_name(self, index: int) -> str:
-        return "xy"[index]
-
-    def get_tensor_mode(self, name: str) -> str:
-        return {"x": MODES.INPUT, "y": MODES.OUTPUT}[name]
-
-    def get_tensor_dtype(self, name: str) -> str:
-        return "float"
-
-    def get_tensor_profile_shape(self, name: str, profile: int):
-        return (1, 3), (2, 3), (4, 3)
-
-    def create_execution_context(self):
-        return FakeContext(self)
+@pytest.fixture
+def engine(open_session) -> EngineSession:
+    return open_session()
 
 
-class FakeContext:
-    def __init__(self, engine: FakeEngine) -> None:
-        self.engine, self.addresses = engine, {}
-
-    def set_input_shape(self, name: str, shape) -> None:
-        self.shape = tuple(shape)
-
-    def get_tensor_shape(self, name: str):
-        return self.shape
-
-    def set_tensor_address(self, name: str, address: int) -> None:
-        self.addresses[name] = address
-
-    def execute_async_v3(self, stream: int) -> bool:
-        memory = self.engine.cuda.memory
-        self.engine.cuda.calls.append("execute")
-        count = int(np.prod(self.shape))
-        x, y = (np.frombuffer(memory[self.addresses[name]], np.float32) for name in "xy")
-        memory[self.addresses["y"]] = np.append(2 * x[:count], y[count:]).tobytes()
-        return self.engine.works
-
-
-class FakeLogger:
-    INTERNAL_ERROR, ERROR, WARNING = range(3)
-
-
-def fake_trt(engine) -> SimpleNamespace:
-    def runtime(logger):
-        logger.log(FakeLogger.ERROR, "TensorRT's own words")
-        return SimpleNamespace(deserialize_cuda_engine=lambda plan: engine)
-
-    return SimpleNamespace(
-        ILogger=type("ILogger", (FakeLogger,), {"__init__": lambda self: None}),
-        Runtime=runtime,
-        TensorIOMode=MODES,
-        nptype=lambda dtype: np.float32,
+def test_one_copy_up_one_run_copies_down(engine: EngineSession, gpu: FakeGpu) -> None:
+    engine.run({"x": rows(2)})
+    gpu.calls.clear()
+    x = rows(2, 9)[:, ::-1]  # not contiguous
+    check(engine.run({"x": x}), x)
+    done = [call for call in gpu.calls if "capture" not in call and call not in ("instantiate", "drop_graph")]
+    assert done in (
+        ["upload", "execute", "launch", "download", "download", "synchronize"],
+        ["upload", "execute", "download", "download", "synchronize"],
     )
 
 
-@pytest.fixture
-def memory() -> FakeCuda:
-    return FakeCuda()
+def test_results_are_new_arrays(engine: EngineSession) -> None:
+    first = engine.run({"x": rows(2)})
+    second = engine.run({"x": rows(2, 50)})
+    check(first, rows(2))
+    check(second, rows(2, 50))
 
 
-@pytest.fixture
-def session(memory: FakeCuda) -> EngineSession:
-    return EngineSession(fake_trt(FakeEngine(memory)), memory, b"plan")
+def test_the_steady_state_allocates_nothing(engine: EngineSession, gpu: FakeGpu) -> None:
+    for count in (4, 2, 1, 7):
+        engine.run({"x": rows(count)})
+    memory, pinned, gpu.calls[:] = list(gpu.memory), list(gpu.pinned), []
+    for count in (4, 2, 1, 7, 4, 2, 1, 7):
+        check(engine.run({"x": rows(count)}), rows(count))
+    assert (list(gpu.memory), list(gpu.pinned)) == (memory, pinned)
+    made = {"allocate", "free", "pin", "unpin", "create_execution_context", "stream_create"}
+    assert not made & set(gpu.calls)
 
 
-def rows(count: int) -> np.ndarray:
-    return np.arange(3 * count, dtype=np.float32).reshape(count, 3)
+def test_buffers_grow_with_the_batch(engine: EngineSession, gpu: FakeGpu) -> None:
+    engine.run({"x": rows(1)})
+    assert sorted(len(each) for each in gpu.memory.values()) == [4, 12, 12, 1000]
+    check(engine.run({"x": rows(3)}), rows(3))
+    assert sorted(len(each) for each in gpu.memory.values()) == [12, 36, 36, 3000]
+    check(engine.run({"x": rows(1)}), rows(1))
+    assert gpu.used() == 12 + 36 + 36 + 3000
 
 
-def test_one_copy_up_one_run_one_copy_down(session: EngineSession, memory: FakeCuda) -> None:
-    result = session.run({"x": rows(2)[:, ::-1]})  # not contiguous
-    np.testing.assert_array_equal(result["y"], 2 * rows(2)[:, ::-1])
-    assert memory.calls == [
-        "allocate 24",
-        "upload",
-        "allocate 24",
-        "execute",
-        "download",
-        "synchronize",
-    ]
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 8, 9, 12])
+def test_any_number_of_rows(open_session, count: int) -> None:
+    for batch in ((1, 4), (3, 3), (3, 6)):
+        engine = open_session(network(batch=batch))
+        assert engine.batch == batch[1]
+        check(engine.run({"x": rows(count)}), rows(count))
 
 
-def test_buffers_grow_and_are_kept(session: EngineSession, memory: FakeCuda) -> None:
-    for count in (4, 2, 1, 4):
-        np.testing.assert_array_equal(session.run({"x": rows(count)})["y"], 2 * rows(count))
-    assert [call for call in memory.calls if call.startswith("allocate")] == ["allocate 48"] * 2
-    assert len(memory.memory) == 2 and "release" not in memory.calls
+def test_fewer_rows_than_the_profile_are_filled_up_with_the_last(open_session) -> None:
+    seen = []
+
+    def compute(given):
+        seen.append(given["x"].copy())
+        return {"y": given["x"], "z": given["x"][:, 0]}
+
+    open_session(network(batch=(4, 4), compute=compute)).run({"x": rows(2)})
+    np.testing.assert_array_equal(seen[0], rows(2)[[0, 1, 1, 1]])
 
 
-def test_a_larger_batch_replaces_its_buffers(session: EngineSession, memory: FakeCuda) -> None:
-    session.run({"x": rows(1)})
-    session.run({"x": rows(3)})
-    assert memory.calls.count("release") == 2 and len(memory.memory) == 2
+def test_calls_from_several_threads(engine: EngineSession, gpu: FakeGpu) -> None:
+    failures = []
+
+    def work(number: int) -> None:
+        try:
+            for count in (1, 2, 3):
+                check(engine.run({"x": rows(count, number)}), rows(count, number))
+        except BaseException as error:  # noqa: BLE001  a failure in a thread must reach the test
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(100 * number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
 
 
-def test_close_gives_everything_back(session: EngineSession, memory: FakeCuda) -> None:
-    session.run({"x": rows(1)})
-    session.close()
-    assert memory.memory == {}
+def test_nan_and_infinity_pass(engine: EngineSession) -> None:
+    x = np.array([[np.nan, np.inf, -np.inf]], np.float32)
+    np.testing.assert_array_equal(engine.run({"x": x})["y"], 2 * x)
+
+
+def test_close_gives_everything_back(engine: EngineSession, gpu: FakeGpu) -> None:
+    for _ in range(3):
+        engine.run({"x": rows(1)})
+    engine.close()
+    engine.close()
+    assert not gpu.memory and not gpu.pinned and not gpu.graphs and list(gpu.streams) == [LEGACY]
+    assert gpu.contexts.stack == []
+    with pytest.raises(EngineError, match="closed; load it again"):
+        engine.run({"x": rows(1)})
 
 
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"x": rows(5)}, r"input x is \[5, 3\], the engine's profile holds \[1, 3\] to \[4, 3\]; .*--batch"),
-        ({"x": rows(2)[0]}, r"input x is \[3\]"),
-        ({"x": rows(2).astype(np.float64)}, "input x is float64, the engine expects float32"),
-        ({"windows": rows(2)}, "inputs are x, got windows"),
-        ({}, "inputs are x"),
+        ({"x": rows(2)[0]}, r"input x is float32 \[3\], expected float32 \[B, 3\] with B rows"),
+        ({"x": rows(2)[:, :2]}, r"input x is float32 \[2, 2\], expected float32 \[B, 3\]"),
+        ({"x": rows(2).astype(np.float64)}, r"input x is float64 \[2, 3\], expected float32"),
+        ({"x": np.float32(1)}, r"input x is float32 \[\], expected"),
+        ({"x": rows(0)}, "got 0 of x; expected one or more rows"),
+        ({"windows": rows(2)}, "inputs are x; got windows"),
+        ({}, "inputs are x; got none"),
     ],
 )
-def test_inputs_that_do_not_fit(session: EngineSession, memory: FakeCuda, inputs, message: str) -> None:
-    with pytest.raises(EngineError, match=message):
-        session.run(inputs)
-    assert memory.calls == []
+def test_inputs_that_do_not_fit(engine: EngineSession, gpu: FakeGpu, inputs, message: str) -> None:
+    gpu.calls.clear()
+    with pytest.raises(ShapeError, match=message):
+        engine.run(inputs)
+    assert gpu.calls == []
 
 
-def test_a_plan_that_tensorrt_refuses(memory: FakeCuda) -> None:
-    with pytest.raises(
-        EngineError, match="cannot load the engine: TensorRT's own words; run: vocabseg build"
-    ):
-        EngineSession(fake_trt(None), memory, b"plan")
-
-
-def test_no_room_for_a_context(memory: FakeCuda) -> None:
-    engine = FakeEngine(memory)
-    engine.create_execution_context = lambda: None
-    with pytest.raises(
-        EngineError, match="cannot run the engine: TensorRT's own words; use a smaller --batch"
-    ):
-        EngineSession(fake_trt(engine), memory, b"plan")
-
-
-def test_a_run_that_fails(memory: FakeCuda) -> None:
-    session = EngineSession(fake_trt(FakeEngine(memory, works=False)), memory, b"plan")
-    with pytest.raises(EngineError, match="failed to run the engine"):
-        session.run({"x": rows(1)})
+def test_inputs_with_other_numbers_of_rows(open_session) -> None:
+    inputs = {"x": ("float", (3,)), "w": ("int64", ())}
+    engine = open_session(network(inputs=inputs))
+    with pytest.raises(ShapeError, match="got 2 of x, 3 of w; expected one or more rows, as many of every"):
+        engine.run({"x": rows(2), "w": np.arange(3)})
+    check(engine.run({"w": np.arange(3), "x": rows(3)}), rows(3))

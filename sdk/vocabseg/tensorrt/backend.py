@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from .key import Machine, Profile
 
 # ``module:class`` of what workers use.
 TENSORRT = "vocabseg.tensorrt.device:TensorRT"
+REBUILD = "vocabseg build BUNDLE --engine tensorrt"
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,15 @@ class BuildRequest:
 
 
 class Session(Protocol):
-    """A loaded engine. ``close`` gives its memory back."""
+    """A loaded engine. inputs, outputs: names. batch: the most rows of one run. ``close`` gives its memory back."""
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]: ...
+    inputs: list[str]
+    outputs: list[str]
+    batch: int
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """All outputs, for any number of rows."""
+        ...
 
     def close(self) -> None: ...
 
@@ -44,7 +49,9 @@ class Backend(Protocol):
         """The serialised engine, and the warnings of its build. ``progress`` is told the share that is done."""
         ...
 
-    def open(self, plan: bytes) -> Session: ...
+    def open(self, plan: bytes, rebuild: str = REBUILD, allow_smaller_batch: bool = False) -> Session:
+        """rebuild: the command that messages name."""
+        ...
 
 
 def load(name: str) -> Backend:

@@ -1,28 +1,42 @@
-"""The few calls of the CUDA driver that engines need, through pycuda or cuda-bindings, whichever is installed."""
+"""The calls of the CUDA driver that engines need, by whichever Python binding is installed."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..errors import BackendUnavailable, EngineError
 
-BINDINGS = ("pycuda", "cuda-bindings")
+BINDINGS = {"pycuda": "pycuda_binding:PyCuda", "cuda-bindings": "nvidia_binding:CudaBindings"}
+NON_BLOCKING = 1  # a stream that does not wait for the default stream
 _INSTALL = "pip install cuda-bindings (or pycuda, which is built from source and needs the CUDA toolkit)"
 
 
 class Cuda(Protocol):
-    """Device 0 with its primary context current. Addresses and streams are integers."""
+    """Device 0 and its primary context, which every call from ``allocate`` on needs current, see ``current``.
+
+    Addresses and streams are integers. graphs: whether ``capture``, ``launch`` and ``drop`` can be called. Calls raise
+    `EngineError` with the driver's words, and `NoMemory` where memory is short.
+    """
 
     name: str
+    graphs: bool
+
+    def current(self) -> AbstractContextManager[None]:
+        """The primary context is current on the calling thread within the block, and what was before after it."""
+        ...
 
     def device(self) -> str: ...
 
     def compute_capability(self) -> str: ...
+
+    def driver_version(self) -> str:
+        """The CUDA that the driver serves at most, such as ``12.6``."""
+        ...
 
     def free_bytes(self) -> int: ...
 
@@ -30,137 +44,54 @@ class Cuda(Protocol):
 
     def release(self, address: int) -> None: ...
 
+    def pin(self, size: int) -> np.ndarray:
+        """uint8 [size] of page-locked host memory, which lives until ``unpin``."""
+        ...
+
+    def unpin(self, array: np.ndarray) -> None: ...
+
     def stream(self) -> int: ...
+
+    def close_stream(self, stream: int) -> None: ...
 
     def upload(self, address: int, array: np.ndarray, stream: int) -> None: ...
 
     def download(self, array: np.ndarray, address: int, stream: int) -> None: ...
 
+    def copy(self, to: int, source: int, size: int, stream: int) -> None: ...
+
     def synchronize(self, stream: int) -> None: ...
+
+    def wait(self, stream: int, other: int) -> None:
+        """What is queued on ``stream`` from now on runs after what ``other`` has queued. One of both may be foreign."""
+        ...
+
+    def capture(self, stream: int, queue: Callable[[], None]) -> Any:
+        """A graph of what ``queue`` puts on the stream."""
+        ...
+
+    def launch(self, graph: Any, stream: int) -> None: ...
+
+    def drop(self, graph: Any) -> None: ...
+
+
+class NoMemory(EngineError):
+    """An allocation failed. A smaller batch may fit."""
 
 
 def open_cuda(binding: str = "auto") -> Cuda:
     """Connect to device 0. ``auto`` takes pycuda where it is installed. Raises `BackendUnavailable`."""
-    openers: dict[str, Callable[[], Cuda]] = {"pycuda": PyCuda, "cuda-bindings": CudaBindings}
-    if binding != "auto":
-        return openers[binding]()
+    if binding != "auto" and binding not in BINDINGS:
+        raise BackendUnavailable(f"no CUDA binding {binding!r}; one of auto, {', '.join(BINDINGS)}")
     missing = []
-    for opener in openers.values():
+    for name in BINDINGS if binding == "auto" else (binding,):
+        module, _, attribute = BINDINGS[name].partition(":")
+        opener: Callable[[], Cuda] = getattr(importlib.import_module(f".{module}", __package__), attribute)
         try:
             return opener()
         except ImportError as error:
             missing.append(str(error))
     raise BackendUnavailable(f"no CUDA binding can be imported ({'; '.join(missing)}); run: {_INSTALL}")
-
-
-class PyCuda:
-    """pycuda. Raises ImportError where it is not installed, `BackendUnavailable` without a driver or device."""
-
-    name = "pycuda"
-
-    def __init__(self) -> None:
-        if importlib.util.find_spec("pycuda") is None:
-            raise ImportError("pycuda is not installed")
-        try:
-            self._driver = importlib.import_module("pycuda.driver")
-            self._driver.init()
-            self._device = self._driver.Device(0)
-            self._context = self._device.retain_primary_context()
-            self._context.push()
-        except Exception as error:  # noqa: BLE001  pycuda.driver itself cannot be imported without a driver
-            raise BackendUnavailable(no_device(error)) from error
-        self._memory: dict[int, Any] = {}
-        self._streams: dict[int, Any] = {}
-
-    def device(self) -> str:
-        return str(self._device.name())
-
-    def compute_capability(self) -> str:
-        return ".".join(map(str, self._device.compute_capability()))
-
-    def free_bytes(self) -> int:
-        return int(self._driver.mem_get_info()[0])
-
-    def allocate(self, size: int) -> int:
-        try:
-            memory = self._driver.mem_alloc(max(size, 1))
-        except self._driver.MemoryError as error:
-            raise EngineError(out_of_memory(size)) from error
-        self._memory[int(memory)] = memory
-        return int(memory)
-
-    def release(self, address: int) -> None:
-        self._memory.pop(address).free()
-
-    def stream(self) -> int:
-        stream = self._driver.Stream()
-        self._streams[int(stream.handle)] = stream
-        return int(stream.handle)
-
-    def upload(self, address: int, array: np.ndarray, stream: int) -> None:
-        self._driver.memcpy_htod_async(address, array, self._streams[stream])
-
-    def download(self, array: np.ndarray, address: int, stream: int) -> None:
-        self._driver.memcpy_dtoh_async(array, address, self._streams[stream])
-
-    def synchronize(self, stream: int) -> None:
-        self._streams[stream].synchronize()
-
-
-class CudaBindings:
-    """NVIDIA's cuda-bindings. Raises ImportError where they are not installed, `BackendUnavailable` as above."""
-
-    name = "cuda-bindings"
-
-    def __init__(self) -> None:
-        self._driver: Any = importlib.import_module("cuda.bindings.driver")
-        try:
-            self._call("cuInit", 0)
-            self._device = self._call("cuDeviceGet", 0)
-            self._call("cuCtxSetCurrent", self._call("cuDevicePrimaryCtxRetain", self._device))
-        except (EngineError, RuntimeError) as error:
-            raise BackendUnavailable(no_device(error)) from error
-
-    def _call(self, name: str, *arguments: Any) -> Any:
-        """A driver call's result. Raises `EngineError` with the driver's code."""
-        code, *values = getattr(self._driver, name)(*arguments)
-        if int(code) != 0:
-            label = getattr(code, "name", code)
-            raise EngineError(f"the CUDA driver's {name} failed: {label}")
-        return values[0] if len(values) == 1 else values
-
-    def device(self) -> str:
-        return bytes(self._call("cuDeviceGetName", 256, self._device)).split(b"\0")[0].decode()
-
-    def compute_capability(self) -> str:
-        kinds = self._driver.CUdevice_attribute
-        names = ("MAJOR", "MINOR")
-        asked = [getattr(kinds, f"CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_{name}") for name in names]
-        return ".".join(str(self._call("cuDeviceGetAttribute", each, self._device)) for each in asked)
-
-    def free_bytes(self) -> int:
-        return int(self._call("cuMemGetInfo")[0])
-
-    def allocate(self, size: int) -> int:
-        try:
-            return int(self._call("cuMemAlloc", max(size, 1)))
-        except EngineError as error:
-            raise EngineError(out_of_memory(size)) if "MEMORY" in str(error) else error from error
-
-    def release(self, address: int) -> None:
-        self._call("cuMemFree", address)
-
-    def stream(self) -> int:
-        return int(self._call("cuStreamCreate", 1))  # does not wait for the default stream
-
-    def upload(self, address: int, array: np.ndarray, stream: int) -> None:
-        self._call("cuMemcpyHtoDAsync", address, array.ctypes.data, array.nbytes, stream)
-
-    def download(self, array: np.ndarray, address: int, stream: int) -> None:
-        self._call("cuMemcpyDtoHAsync", array.ctypes.data, address, array.nbytes, stream)
-
-    def synchronize(self, stream: int) -> None:
-        self._call("cuStreamSynchronize", stream)
 
 
 def no_device(error: Exception) -> str:
@@ -171,6 +102,13 @@ def no_device(error: Exception) -> str:
 
 
 def out_of_memory(size: int) -> str:
-    return (
-        f"the GPU has no {size / 2**20:.0f} MiB left; stop other programs, or use a smaller --batch or window"
-    )
+    return f"the GPU has no {size / 2**20:.1f} MiB left"
+
+
+def cannot_pin(size: int) -> str:
+    return f"the host cannot lock {size / 2**20:.1f} MiB of memory for copies to the GPU"
+
+
+def version_text(version: int) -> str:
+    """``12060`` to ``12.6``."""
+    return f"{version // 1000}.{version % 1000 // 10}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BackendUnavailable
-from .backend import BuildRequest, Session
+from .backend import REBUILD, BuildRequest, Session
 from .builder import build_plan
 from .cuda import Cuda, open_cuda
 from .key import Machine
@@ -23,26 +23,29 @@ _TEGRA_FILES = ("/etc/nv_tegra_release", "/proc/device-tree/compatible")
 class TensorRT:
     """Raises `BackendUnavailable` where TensorRT, a driver or a device is missing."""
 
-    def __init__(self) -> None:
+    def __init__(self, binding: str = "auto") -> None:
+        """binding: see ``open_cuda``."""
         self._trt = import_tensorrt()
-        self._cuda: Cuda = open_cuda()
+        self._cuda: Cuda = open_cuda(binding)
 
     def machine(self) -> Machine:
         tegra = is_tegra()
         free = host_free_bytes() if tegra else None
-        return Machine(
-            str(self._trt.__version__),
-            self._cuda.compute_capability(),
-            self._cuda.device(),
-            tegra,
-            self._cuda.free_bytes() if free is None else free,
-        )
+        with self._cuda.current():
+            return Machine(
+                str(self._trt.__version__),
+                self._cuda.compute_capability(),
+                self._cuda.device(),
+                tegra,
+                self._cuda.free_bytes() if free is None else free,
+            )
 
     def build(self, request: BuildRequest, progress: Callable[[float], None]) -> tuple[bytes, list[str]]:
-        return build_plan(self._trt, request, progress)
+        with self._cuda.current():
+            return build_plan(self._trt, request, progress)
 
-    def open(self, plan: bytes) -> Session:
-        return EngineSession(self._trt, self._cuda, plan)
+    def open(self, plan: bytes, rebuild: str = REBUILD, allow_smaller_batch: bool = False) -> Session:
+        return EngineSession(self._trt, self._cuda, plan, rebuild, allow_smaller_batch)
 
 
 def import_tensorrt() -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EngineError
-from ..export.engines import StoredGraphs, joined, stored
+from ..export.engines import StoredGraphs, stored
 from . import backend
 from .backend import Backend, Session, load
 from .record import Record
@@ -40,28 +40,23 @@ class BuiltEngines(StoredGraphs):
 
     def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         record = self._engines[tower.removesuffix("_encoder")]
-        session = self._session(record.tower)
-        least, _, greatest = batches_of(record)
-        parts = [run_padded(session, part, least) for part in split(inputs, greatest)]
-        missing = set(record.outputs) - set(parts[0])
-        if missing:
-            raise EngineError(
-                f"the {record.tower} engine has no output {', '.join(sorted(missing))}; "
-                f"it has {', '.join(parts[0])}; build it again: vocabseg build"
-            )
-        return joined([[part[name] for name in record.outputs] for part in parts])
+        results = self._session(record.tower).run(inputs)
+        return [results[name] for name in record.outputs]
 
     def _session(self, tower: str) -> Session:
         if self._loaded is None or self._loaded[0] != tower:
             if self._loaded is not None:
                 self._loaded[1].close()  # before the next engine takes its memory
-            self._loaded = (tower, self._device.open(self._read(self._engines[tower])))
+            record = self._engines[tower]
+            rebuild = build_command(self._folder, record.rebuild)
+            self._loaded = tower, open_engine(self._device, record, self._read(record), rebuild)
         return self._loaded[1]
 
     def latency_ms(self, windows: np.ndarray) -> float:
         """Median time of the image engine at its best batch, copies included."""
         record = self._engines["image"]
-        session, count = self._session("image"), batches_of(record)[1]
+        session = self._session("image")
+        count = int(next(iter(record.key["profile"].values()))[1][0])
         part = {record.inputs[0]: np.resize(windows, (count, *windows.shape[1:]))}
         times = []
         for _ in range(_WARM_UPS + _RUNS):
@@ -90,27 +85,16 @@ def open_built(folder: Path, manifest: dict[str, Any], precision: str, cache: bo
     )
 
 
-def batches_of(record: Record) -> tuple[int, int, int]:
-    """Least, best and greatest batch of an engine."""
-    least, best, greatest = next(iter(record.key["profile"].values()))
-    return int(least[0]), int(best[0]), int(greatest[0])
-
-
-def split(inputs: Mapping[str, np.ndarray], greatest: int) -> list[dict[str, np.ndarray]]:
-    """Parts of at most ``greatest`` rows."""
-    count = len(next(iter(inputs.values())))
-    return [
-        {name: array[start : start + greatest] for name, array in inputs.items()}
-        for start in range(0, count, greatest)
-    ]
-
-
-def run_padded(session: Session, part: Mapping[str, np.ndarray], least: int) -> dict[str, np.ndarray]:
-    """A run of at least ``least`` rows: the last row is repeated, and its results are cut off."""
-    count = len(next(iter(part.values())))
-    missing = max(least - count, 0)
-    padded = {
-        name: np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
-        for name, array in part.items()
-    }
-    return {name: array[:count] for name, array in session.run(padded).items()}
+def open_engine(
+    device: Backend, record: Record, plan: bytes, rebuild: str, allow_smaller_batch: bool = False
+) -> Session:
+    """A built engine, ready to run. Raises `EngineError`, also where its tensors are not those of its record."""
+    session = device.open(plan, rebuild, allow_smaller_batch)
+    found, missing = set(session.inputs), set(record.outputs) - set(session.outputs)
+    if found == set(record.inputs) and not missing:
+        return session
+    session.close()
+    raise EngineError(
+        f"engine {record.plan} takes {', '.join(session.inputs)} and gives {', '.join(session.outputs)}; its record "
+        f"says that it takes {', '.join(record.inputs)} and gives {', '.join(record.outputs)}; run: {rebuild}"
+    )
