@@ -36,7 +36,7 @@ class FakeNetwork:
 
 
 class FakeTrt(ModuleType):
-    """networks: by plan. starts: whether a runtime can be made."""
+    """networks: by plan. starts: whether a runtime can be made. refusal: of other plans."""
 
     __version__ = "10.3.0"
     TensorIOMode = MODES
@@ -48,6 +48,7 @@ class FakeTrt(ModuleType):
     def __init__(self, gpu: FakeGpu, networks: dict[bytes, FakeNetwork]) -> None:
         super().__init__("tensorrt")
         self.gpu, self.networks, self.starts = gpu, networks, True
+        self.refusal = "The engine plan file is not compatible with this version of TensorRT"
 
     @staticmethod
     def nptype(kind: str) -> type:
@@ -63,7 +64,7 @@ class FakeTrt(ModuleType):
         self.gpu.called("deserialize")
         if plan in self.networks:
             return FakeEngine(self.gpu, self.networks[plan], lambda said: logger.log(1, said))
-        logger.log(self.ILogger.ERROR, "The engine plan file is not compatible with this version of TensorRT")
+        logger.log(self.ILogger.ERROR, self.refusal)
         return None
 
 
