@@ -139,10 +139,10 @@ def test_no_device(gpu: FakeGpu, cuda: Cuda) -> None:
 
 def test_which_binding(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_bindings.install(monkeypatch, gpu, *fake_bindings.NAMES)
-    assert open_cuda().name == "pycuda"
-    assert open_cuda("cuda-bindings").name == "cuda-bindings"
+    assert open_cuda().name == "cuda-bindings"
+    assert open_cuda("pycuda").name == "pycuda"
     with pytest.raises(
-        BackendUnavailable, match="no CUDA binding 'cupy'; one of auto, pycuda, cuda-bindings"
+        BackendUnavailable, match="no CUDA binding 'cupy'; one of auto, cuda-bindings, pycuda"
     ):
         open_cuda("cupy")
 

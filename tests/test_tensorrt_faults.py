@@ -94,13 +94,25 @@ def no_binding(built: Built) -> None:
         (missing, EngineError, f"cannot read engine .*run: {BUILD}"),
         (not_built, BackendUnavailable, f"no engine of the image network; run: {BUILD}"),
         (refused, EngineError, f"cannot load the engine: .*not compatible with this version.*; run: {BUILD}"),
-        (other_input, EngineError, f"takes pixels and gives .*record says that it takes windows.*run: {BUILD}"),
+        (
+            other_input,
+            EngineError,
+            f"takes pixels and gives .*record says that it takes windows.*run: {BUILD}",
+        ),
         (other_output, EngineError, f"gives features; its record .*gives features, tokens; run: {BUILD}"),
         (no_device, BackendUnavailable, "no CUDA device can be used: .*check it with: nvidia-smi"),
-        (old_driver, BackendUnavailable, r"does not start: .*error: 35; the driver serves CUDA 12\.6.*nvidia-smi"),
+        (
+            old_driver,
+            BackendUnavailable,
+            r"does not start: .*error: 35; the driver serves CUDA 12\.6.*nvidia-smi",
+        ),
         (old_tensorrt, BackendUnavailable, "TensorRT 8.6.1 is too old, expected 10.3 or newer; run: "),
         (no_tensorrt, BackendUnavailable, "tensorrt cannot be imported: .*; run: "),
-        (no_binding, BackendUnavailable, "no CUDA binding can be imported .*; run: pip install cuda-bindings"),
+        (
+            no_binding,
+            BackendUnavailable,
+            "no CUDA binding can be imported .*; run: pip install cuda-bindings",
+        ),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
@@ -112,7 +124,9 @@ def test_loading(built: Built, fault, kind: type[VocabsegError], message: str, b
 
 
 def test_a_binding_that_does_not_exist(built: Built) -> None:
-    with pytest.raises(BackendUnavailable, match="no CUDA binding 'cupy'; one of auto, pycuda, cuda-bindings"):
+    with pytest.raises(
+        BackendUnavailable, match="no CUDA binding 'cupy'; one of auto, cuda-bindings, pycuda"
+    ):
         Encoder.load(built.bundle, binding="cupy")
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from vocabseg.core import DEMO
+from vocabseg.tensorrt.cuda import BINDINGS
 from vocabseg.tensorrt.device import install_command
 
 from . import claims
+from .binding import LARGEST_DIFFERENCE
 from .commands import ROOT, OutOfTime, answer, last_lines, python
 from .environment import version
 from .parts import Check, Context, Outcome
@@ -43,6 +45,7 @@ def run(context: Context) -> Outcome:
     if find_spec("tensorrt") is None:
         outcome.left_out.append(f"all engines: tensorrt is not installed; run: {install_command()}")
         return outcome
+    whole: list[Path] = []
     for jobs in rounds(context):
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for job, result in zip(jobs, pool.map(lambda job: guarded(job, context), jobs), strict=True):
@@ -51,8 +54,9 @@ def run(context: Context) -> Outcome:
                 else:
                     outcome.checks += result[0]
                     outcome.measured[job.name] = result[1]
-    if any(check.passed and check.claim == claims.NUMERICS for check in outcome.checks):
-        outcome.checks.append(binding())
+                    whole += [job.bundle] if all(check.passed for check in result[0]) else []
+        if whole and not any(check.claim == claims.BINDINGS for check in outcome.checks):
+            outcome.checks += [check for name in BINDINGS if (check := binding(name, whole[0], context))]
     return outcome
 
 
@@ -138,9 +142,17 @@ def compared(name: str, parity: list[dict[str, Any]]) -> Iterator[Check]:
         yield Check(f"{name} {result['tower']}", result["passed"], detail, claims.NUMERICS)
 
 
-def binding() -> Check:
-    """Which binding the engines ran through: pycuda is taken where it is installed."""
-    used = "pycuda" if version("pycuda") else "cuda-bindings"
-    return Check(
-        f"{used} {version(used)}", True, "drove the engines, the other binding was not tried", claims.BINDINGS
-    )
+def binding(name: str, bundle: Path, context: Context) -> Check | None:
+    """Whether a CUDA binding runs an engine in every way; None where it is not installed, or for lack of time."""
+    if version(name) is None:
+        return None
+    command = ("-m", "bench.gpu.binding", "--bundle", str(bundle), "--binding", name)
+    try:
+        found = answer(python(command, context.left()))["largest_difference"]
+    except OutOfTime:
+        return None
+    except RuntimeError as error:
+        return Check(name, False, str(error), claims.BINDINGS)
+    detail = ", ".join(f"{way} {difference:.1e}" for way, difference in found.items())
+    passed = max(found.values()) <= LARGEST_DIFFERENCE
+    return Check(f"{name} {version(name)}", passed, f"largest difference: {detail}", claims.BINDINGS)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import BackendUnavailable, EngineError
 
-BINDINGS = {"pycuda": "pycuda_binding:PyCuda", "cuda-bindings": "nvidia_binding:CudaBindings"}
+BINDINGS = {"cuda-bindings": "nvidia_binding:CudaBindings", "pycuda": "pycuda_binding:PyCuda"}
 NON_BLOCKING = 1  # a stream that does not wait for the default stream
 _INSTALL = "pip install cuda-bindings (or pycuda, which is built from source and needs the CUDA toolkit)"
 
@@ -80,7 +80,7 @@ class NoMemory(EngineError):
 
 
 def open_cuda(binding: str = "auto") -> Cuda:
-    """Connect to device 0. ``auto`` takes pycuda where it is installed. Raises `BackendUnavailable`."""
+    """Connect to device 0. ``auto`` takes cuda-bindings where they are installed, for they have graphs. Raises `BackendUnavailable`."""
     if binding != "auto" and binding not in BINDINGS:
         raise BackendUnavailable(f"no CUDA binding {binding!r}; one of auto, {', '.join(BINDINGS)}")
     missing = []
