@@ -1,4 +1,7 @@
-"""Golden files: where they are, which method each belongs to, and how that method is configured."""
+"""Golden files: where they are, which method each belongs to, and how that method is configured.
+
+Files of CLIPtrase, ResCLIP and SC-CLIP say their own settings; ``CASES`` has those of the others.
+"""
 
 from __future__ import annotations
 
@@ -92,12 +95,56 @@ def tower(path: Path):
     """The vision tower as the official code behind ``path`` runs it."""
     from vocabseg import clip
 
-    case = case_of(path)
+    case = CASES.get(case_name(path), Case(""))
     return clip.load_visual(weights(), activation=case.activation, eps=case.eps)
 
 
 def method_of(path: Path):
+    """The method with the settings of the official run behind ``path``; ProxyCLIP without its backbone."""
     from vocabseg import methods
 
+    first = path.stem.partition("_")[0]
+    if first in OWN_SETTINGS:
+        return methods.get(first, **OWN_SETTINGS[first](path, load(path)))
+    if first == "proxyclip":
+        return methods.get(first)
     case = case_of(path)
     return methods.get(case.method, **case.parameters)
+
+
+def cliptrase_settings(path: Path, arrays: dict[str, np.ndarray]) -> dict:
+    clusters = {"eps": arrays["eps"].item(), "min_samples": arrays["min_samples"].item()}
+    return {"class_token": True, **clusters}
+
+
+def scclip_settings(path: Path, arrays: dict[str, np.ndarray]) -> dict:
+    names = {"pre": "pre_adjust_idx", "post": "post_adjust_idx", "res_cls": "res_cls", "beta": "beta"}
+    multi = (arrays["multi_start_idx"].item(), arrays["multi_end_idx"].item())
+    return {"multi": multi, **{name: arrays[key].item() for name, key in names.items()}}
+
+
+def resclip_settings(path: Path, arrays: dict[str, np.ndarray]) -> dict:
+    base = arrays["attn_strategy"].item()
+    return {
+        "base": "naclip" if base == "resclip" else base,
+        "rcs": None if path.stem.endswith("sfr_only") else tuple(arrays["attn_rcs_weights"].tolist()),
+        "sfr": None if path.stem.endswith("rcs_only") else tuple(arrays["attn_sfr_weights"].tolist()),
+        "temp_thd": arrays["temp_thd"].item(),
+        "std": arrays["gaussian_std"].item(),
+        "logit_scale": float(arrays["logit_scale"]),
+        "connected": arrays["delete_same_entity"].item(),
+    }
+
+
+OWN_SETTINGS = {"cliptrase": cliptrase_settings, "scclip": scclip_settings, "resclip": resclip_settings}
+
+
+def windows_of(arrays: dict[str, np.ndarray]):
+    """The window plan of a picture of ResCLIP or SC-CLIP, and its windows [W, 3, h, w]."""
+    from vocabseg import ops
+
+    image = arrays["image"].astype(np.float32)[0]
+    crop = int(arrays["slide_crop"]) or image.shape[1:]
+    plan = ops.window_plan(image.shape[1:], crop=crop, stride=int(arrays["slide_stride"]), patch=16)
+    tiles = [image[:, y : y + plan.window_h, x : x + plan.window_w] for y in plan.ys for x in plan.xs]
+    return plan, np.stack(tiles)

@@ -23,7 +23,7 @@ def test_cliptrase(path) -> None:
     arrays = golden_sets.load(path)
     images = torch.from_numpy(arrays.get("image", arrays.get("clip_input")).astype(np.float32))
     with torch.inference_mode():
-        outputs = methods.get("cliptrase", class_token=True).outputs(tower(), images)
+        outputs = golden_sets.method_of(path).outputs(tower(), images)
     found = torch.cat([outputs["class_features"][:, None], outputs["features"]], 1)[0].numpy()
     np.testing.assert_allclose(found, arrays["features"], rtol=0, atol=2e-5)
     np.testing.assert_allclose(outputs["affinity"][0].numpy(), arrays["affinity"], rtol=0, atol=2e-5)
@@ -91,8 +91,8 @@ def test_proxyclip_in_sliding_windows(path) -> None:
 
 
 def test_proxyclip_reads_windows_that_are_not_square() -> None:
-    arrays = golden_sets.load(golden_sets.named("proxyclip")[0])
-    method = methods.get("proxyclip", backbone=stand_in(arrays))
+    backbone = torch.nn.Conv2d(3, 32, 8, stride=8)
+    method = methods.get("proxyclip", backbone=backbone)
     assert clip.dense_features(tower(), method, torch.randn(1, 3, 48, 80)).shape == (1, 6 * 10, 64)
 
 

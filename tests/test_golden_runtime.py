@@ -21,7 +21,9 @@ from vocabseg.kernels.common.window_plan import slide_plan
 
 GRID, SIZE = (7, 7), (150, 231)
 POST_STEPS = {"sclip": {"area_threshold": 0.02}, "naclip": {"pamr_steps": 3}}
-CASES = {path: golden_sets.case_of(path).method for path in golden_sets.files_with("pred_pamr")}
+# Files that say how a method is configured, and one that has words with synonyms, a logit scale and a threshold.
+CASES = {golden_sets.named(method, holding="text")[0]: method for method in POST_STEPS}
+WORDS = golden_sets.load(golden_sets.files_with("query_idx")[0])
 
 
 def picture() -> np.ndarray:
@@ -29,21 +31,20 @@ def picture() -> np.ndarray:
     return coarse.repeat(16, 0).repeat(16, 1)[: SIZE[0], : SIZE[1]]
 
 
-def vocabulary(arrays: dict) -> vocabseg.Vocabulary:
-    names = tuple(f"class {index}" for index in range(arrays["query_idx"].max() + 1))
-    queries = tuple(f"word {index}" for index in range(len(arrays["text"])))
-    mapping = arrays["query_idx"].astype(np.int32)
-    return vocabseg.Vocabulary(names, queries, mapping, embeddings=arrays["text"])
+def vocabulary() -> vocabseg.Vocabulary:
+    names = tuple(f"class {index}" for index in range(WORDS["query_idx"].max() + 1))
+    queries = tuple(f"word {index}" for index in range(len(WORDS["text"])))
+    mapping = WORDS["query_idx"].astype(np.int32)
+    return vocabseg.Vocabulary(names, queries, mapping, embeddings=WORDS["text"])
 
 
 def expected_labels(path, image: np.ndarray, frame: window.Window, settings: build.Settings) -> np.ndarray:
-    arrays = golden_sets.load(path)
     sides = {"crop": (frame.height, frame.width), "stride": frame.stride, "short_side": frame.short_side}
     plan = slide_plan(SIZE, **sides, long_side=frame.long_side, grid=GRID)
     windows = torch.from_numpy(ops.preprocess(image, plan))
     features = clip.dense_features(golden_sets.tower(path), golden_sets.method_of(path), windows).numpy()
-    scores = ops.patch_text_similarity(features, arrays["text"]).reshape(plan.windows, -1, *GRID)
-    options = {"query_to_class": arrays["query_idx"], "logit_scale": settings.logit_scale}
+    scores = ops.patch_text_similarity(features, WORDS["text"]).reshape(plan.windows, -1, *GRID)
+    options = {"query_to_class": WORDS["query_idx"], "logit_scale": settings.logit_scale}
     options["threshold"] = settings.threshold
     if settings.pamr_steps is not None:
         refined = ops.pamr(ops.upsample_scores(scores, SIZE, plan=plan), image, steps=settings.pamr_steps)
@@ -53,15 +54,14 @@ def expected_labels(path, image: np.ndarray, frame: window.Window, settings: bui
 
 @pytest.mark.parametrize("path", CASES, ids=CASES.values())
 def test_runtime_equals_torch_and_ops(path, tmp_path) -> None:
-    arrays, method = golden_sets.load(path), CASES[path]
-    scale, threshold = float(arrays["logit_scale"]), float(arrays["prob_thd"])
-    settings = build.Settings(logit_scale=scale, threshold=threshold, **POST_STEPS[method])
+    scale, threshold = float(WORDS["logit_scale"]), float(WORDS["prob_thd"])
+    settings = build.Settings(logit_scale=scale, threshold=threshold, **POST_STEPS[CASES[path]])
     model = source.load("golden-tiny", str(golden_sets.weights()))
     crop = GRID[0] * model.visual.config.patch_size
     frame = window.sliding(crop, crop // 2, crop * 10 // 7)
     build.export_bundle(model, golden_sets.method_of(path), frame, tmp_path / "bundle", settings)
     segmenter = vocabseg.Segmenter.load(tmp_path / "bundle", precision="float32")
-    segmenter.set_vocabulary(vocabulary(arrays))
+    segmenter.set_vocabulary(vocabulary())
 
     image = picture()
     result = segmenter(image)

@@ -21,36 +21,14 @@ FILES = golden_sets.named("scclip", "resclip")
 MISMATCH = 5e-4  # share of pixels; two labels may differ where two classes tie to float32 noise
 
 
-def method_of(path, arrays):
-    number = {name: array.item() for name, array in arrays.items() if array.ndim == 0}
-    if path.stem.startswith("scclip"):
-        multi = (number["multi_start_idx"], number["multi_end_idx"])
-        layers = {"pre": number["pre_adjust_idx"], "post": number["post_adjust_idx"], "multi": multi}
-        return methods.get("scclip", **layers, res_cls=number["res_cls"], beta=number["beta"])
-    base = number["attn_strategy"]
-    return methods.get(
-        "resclip",
-        base="naclip" if base == "resclip" else base,
-        rcs=tuple(arrays["attn_rcs_weights"].tolist()) if not path.stem.endswith("sfr_only") else None,
-        sfr=tuple(arrays["attn_sfr_weights"].tolist()) if not path.stem.endswith("rcs_only") else None,
-        temp_thd=number["temp_thd"],
-        std=number["gaussian_std"],
-        logit_scale=float(number["logit_scale"]),
-        connected=number["delete_same_entity"],
-    )
-
-
 def run(path):
     """The arrays, the window plan, and our features [W, N, D]."""
     arrays = golden_sets.load(path)
-    image = arrays["image"].astype(np.float32)[0]
-    crop = int(arrays["slide_crop"]) or image.shape[1:]
-    plan = ops.window_plan(image.shape[1:], crop=crop, stride=int(arrays["slide_stride"]), patch=16)
-    tiles = [image[:, y : y + plan.window_h, x : x + plan.window_w] for y in plan.ys for x in plan.xs]
-    visual = clip.load_visual(golden_sets.weights(), activation="quick_gelu", eps=1e-5)
+    plan, windows = golden_sets.windows_of(arrays)
     text = torch.from_numpy(arrays["text"])
-    windows = torch.from_numpy(np.stack(tiles))
-    return arrays, plan, clip.dense_features(visual, method_of(path, arrays), windows, text)
+    method = golden_sets.method_of(path)
+    features = clip.dense_features(golden_sets.tower(path), method, torch.from_numpy(windows), text)
+    return arrays, plan, features
 
 
 def cosines(features, arrays) -> np.ndarray:
