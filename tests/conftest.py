@@ -2,8 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+STAND_INS = ROOT / "tests" / "stand_ins"
+
+
+@pytest.fixture
+def stand_ins(tmp_path, monkeypatch):
+    """What ``bench.gpu_check`` gives its parts, for a target that runs here; programs that are started find the stand-ins
+    first."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(STAND_INS))
+    monkeypatch.setenv("PATH", f"{STAND_INS / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("VOCABSEG_HOME", str(tmp_path / "home"))
+    from bench.gpu.parts import Context
+    from bench.gpu.target import Target
+
+    folder = tmp_path / "work"
+    folder.mkdir()
+    target = Target("cpu", ("cpu",), "fake_tensorrt", "openvino", short=True)
+    return Context(True, folder, (), time.monotonic() + 300, target)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,8 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import gpu_check
-from bench.gpu import commands, engines, environment, kernels
-from bench.gpu.parts import Check, Context, Outcome, Part, run_parts
+from bench.gpu import commands, environment, kernels
+from bench.gpu.commands import OutOfTime
+from bench.gpu.parts import Check, Context, Outcome, Part, at_once, run_parts
+from bench.gpu.target import Target
 
 from vocabseg.errors import BackendUnavailable
 from vocabseg.ops.registry import Implementation
@@ -103,21 +104,30 @@ def test_all_passed(check) -> None:
     assert check(part("only", Check("fine", True)))[0] == 0
 
 
+def context(tmp_path: Path, seconds: float, quick: bool = True, target: Target | None = None) -> Context:
+    return Context(quick, tmp_path, (), time.monotonic() + seconds, target or Target())
+
+
 def test_budgets(tmp_path) -> None:
     seen = []
 
-    def spend(context) -> Outcome:
-        seen.append(context.left())
+    def spend(given: Context) -> Outcome:
+        seen.append(given.left())
         time.sleep(0.2)
         return Outcome()
 
     parts = [Part(name, (1, 9), spend) for name in ("a", "b", "c")]
-    found = run_parts(parts, True, tmp_path, [], 0.3)
+    found = run_parts(parts, context(tmp_path, 0.3))
     assert 0.2 < seen[0] <= 0.3 and seen[1] <= 0.11  # the total is shorter than a part's own time
     assert len(seen) == 2
-    assert found["c"]["left_out"] == ["no time was left"]
-    run_parts(parts[:1], False, tmp_path, [], 100)
-    assert 8 < seen[-1] <= 9
+    assert found["c"]["left_out"] == ["c, for lack of time"]
+    run_parts(parts[:2], context(tmp_path, 100, quick=False), scale=2)
+    assert 17 < seen[-2] <= 18 and 35 < seen[-1] <= 36  # what the first one left is the second one's
+
+
+def test_the_parts_take_the_time_of_the_whole() -> None:
+    for kind in (0, 1):
+        assert sum(part.seconds[kind] for part in gpu_check.parts()) == 60 * gpu_check.MINUTES[kind]
 
 
 def test_files_appear_whole(check, page, monkeypatch) -> None:
@@ -148,17 +158,15 @@ def test_every_claim_that_the_parts_speak_for_has_a_row() -> None:
         assert sum(line.startswith(f"| {claim}") for line in text) == 1, claim
 
 
-def test_kernels_from_the_lines_of_a_report(tmp_path, monkeypatch) -> None:
+def test_kernels_from_the_lines_of_a_report(tmp_path) -> None:
     items = [Implementation("pamr/triton", True, ""), Implementation("pamr/cubin", True, "")]
-    monkeypatch.setattr(
-        kernels, "wanted", lambda: [*items, Implementation("mask_pooling/cubin", False, "no set")]
-    )
+    items.append(Implementation("mask_pooling/cubin", False, "no set"))
     passed = {"test": "one", "implementation": "pamr/triton", "outcome": "passed", "said": ""}
     failed = {**passed, "test": "two", "implementation": "pamr/cubin", "outcome": "failed"}
     report = tmp_path / "report.jsonl"
     lines = [json.dumps(line) + "\n" for line in ({"selected": 5}, passed, failed)]
     report.write_text("".join(lines) + '{"test": "cut')
-    found = kernels.outcome(kernels.lines(report), "")
+    found = kernels.outcome(kernels.lines(report), "", items)
     verdicts = [(each.name, each.passed) for each in found.checks]
     assert verdicts == [("pamr/triton", True), ("pamr/cubin", False), ("launches", False)]
     assert found.left_out == [
@@ -174,33 +182,21 @@ def test_what_nvidia_smi_cannot_read_is_none() -> None:
 
 
 def test_a_step_ends_in_time() -> None:
-    with pytest.raises(commands.OutOfTime):
+    with pytest.raises(OutOfTime):
         commands.python(("-c", "import time; time.sleep(60)"), 0.5)
-    with pytest.raises(commands.OutOfTime):
+    with pytest.raises(OutOfTime):
         commands.python(("-c", ""), 0)
 
 
-def test_an_engine_is_built_and_verified(tmp_path, monkeypatch) -> None:
-    parity = {"tower": "image", "cosine_min": 0.9, "max_abs": 0.1, "passed": False}
-    answers = {"build": {"engines": []}, "verify": {"parity": [parity]}}
-    asked = []
+def test_a_job_that_fails_or_is_late_leaves_the_others() -> None:
+    def fail(name: str, context: Context) -> Outcome:
+        raise ValueError("no")
 
-    def python(arguments, seconds):
-        asked.append(arguments)
-        return subprocess.CompletedProcess(arguments, 0, json.dumps(answers[arguments[2]]), "")
+    def late(name: str, context: Context) -> Outcome:
+        raise OutOfTime
 
-    monkeypatch.setattr(engines, "python", python)
-    context = Context(True, tmp_path, (), time.monotonic() + 9)
-    checks, measured = engines.work(engines.Job("demo", tmp_path, "fp16"), context)
-    verdicts = [(each.name, each.passed) for each in checks]
-    assert verdicts == [("build demo fp16", True), ("demo fp16 image", False)]
-    assert asked[1][-3:] == ("--precision", "float16", "--json")
-    assert measured["parity"] == [parity]
-
-
-def test_engines_without_time_are_left_out(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: "found")
-    monkeypatch.setattr(engines, "rounds", lambda context: [[engines.Job("demo", tmp_path, "fp32")]])
-    found = engines.run(Context(True, tmp_path, (), time.monotonic()))
-    assert found.left_out == ["engines of demo fp32, for lack of time"]
-    assert found.checks == []
+    jobs = {"a": fail, "b": late, "c": lambda name, context: Outcome([Check(name, True)], [], {name: 1})}
+    found = at_once(jobs, Context(True, Path(), (), 0), TRITON)
+    assert [check.name for check in found.checks] == ["a", "c"]
+    assert found.left_out == ["b, for lack of time"] and found.measured == {"c": 1}
+    assert found.checks[0] == Check("a", False, "ValueError: no", TRITON)

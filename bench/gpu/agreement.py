@@ -1,4 +1,5 @@
-"""One picture through TensorRT and through the CPU: ``python -m bench.gpu.agreement BUNDLE PICTURE`` prints JSON."""
+"""One picture through a backend and through the CPU: ``python -m bench.gpu.agreement BUNDLE PICTURE BACKEND`` prints
+JSON."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import numpy as np
 import vocabseg
 
 
-def compare(bundle: str, picture: str) -> dict:
+def compare(bundle: str, picture: str, backend: str) -> dict:
     """Share of pixels with the same label; the stages that the GPU's frame went through."""
-    on_gpu = vocabseg.Segmenter.load(bundle, "tensorrt", precision="float32")
+    on_gpu = vocabseg.Segmenter.load(bundle, backend, precision="float32")
     on_cpu = vocabseg.Segmenter.load(bundle, "openvino", precision="float32")
     results = [on_gpu(picture) for _ in range(3)]  # from the second frame on it is a CUDA graph
     expected = on_cpu(picture).labels
@@ -21,4 +22,4 @@ def compare(bundle: str, picture: str) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(compare(*sys.argv[1:3])))
+    print(json.dumps(compare(*sys.argv[1:4])))

@@ -54,6 +54,7 @@ def answer(done: subprocess.CompletedProcess[str]) -> Any:
         raise RuntimeError(last_lines(done)) from error
 
 
-def last_lines(done: subprocess.CompletedProcess[str]) -> str:
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-_LAST_LINES:]
+def last_lines(done: subprocess.CompletedProcess[str], text: str = "") -> str:
+    """How a process ended: of ``text``, else of its errors, else of its output."""
+    said = (text.strip() or done.stderr.strip() or done.stdout.strip()).splitlines()[-_LAST_LINES:]
     return f"exit code {done.returncode}: {' / '.join(said) or 'nothing was said'}"

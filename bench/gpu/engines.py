@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vocabseg.core import DEMO
 from vocabseg.tensorrt.cuda import BINDINGS
-from vocabseg.tensorrt.device import install_command
 
 from . import claims
 from .binding import LARGEST_DIFFERENCE
 from .commands import ROOT, OutOfTime, answer, last_lines, python
 from .environment import version
-from .parts import Check, Context, Outcome
+from .parts import Check, Context, Outcome, at_once
 
 NAMES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"}
-# Builds that run at once. Each takes half of the memory that is free when it starts.
-_AT_ONCE = 3
 
 
 @dataclass(frozen=True)
 class Job:
-    """One bundle in one precision. export: Python's arguments that make the bundle; empty where it is there."""
+    """One bundle in one precision. export: Python's arguments that make the bundle; empty where it is there. bindings:
+    whether its engine is then driven by every CUDA binding."""
 
     label: str
     bundle: Path
     precision: str
     export: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    bindings: bool = False
 
     @property
     def name(self) -> str:
@@ -41,42 +40,48 @@ class Job:
 
 
 def run(context: Context) -> Outcome:
-    outcome = Outcome()
-    if find_spec("tensorrt") is None:
-        outcome.left_out.append(f"all engines: tensorrt is not installed; run: {install_command()}")
+    missing = context.target.missing_tensorrt()
+    if missing:
+        return Outcome(left_out=[f"all engines: {missing}"])
+    locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+    jobs = {f"engines of {job.name}": job for job in plan(context)}
+
+    def alone(name: str, context: Context) -> Outcome:
+        """One job at a time in a bundle: builds lock it."""
+        job = jobs[name]
+        with locks[job.bundle]:
+            outcome = work(job, context)
+            if job.bindings and all(check.passed for check in outcome.checks):
+                checks = (binding(each, job.bundle, context) for each in BINDINGS)
+                outcome.checks += [check for check in checks if check]
         return outcome
-    whole: list[Path] = []
-    for jobs in rounds(context):
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for job, result in zip(jobs, pool.map(lambda job: guarded(job, context), jobs), strict=True):
-                if result is None:
-                    outcome.left_out.append(f"engines of {job.name}, for lack of time")
-                else:
-                    outcome.checks += result[0]
-                    outcome.measured[job.name] = result[1]
-                    whole += [job.bundle] if all(check.passed for check in result[0]) else []
-        if whole and not any(check.claim == claims.BINDINGS for check in outcome.checks):
-            outcome.checks += [check for name in BINDINGS if (check := binding(name, whole[0], context))]
-    return outcome
+
+    return at_once(dict.fromkeys(jobs, alone), context, claims.BUILDS)
 
 
-def rounds(context: Context) -> Iterator[list[Job]]:
-    """The most telling first: what is last may find no time. A bundle is in a round once, as builds lock it."""
+def plan(context: Context) -> Iterator[Job]:
+    """The most telling first: what is last may find no time."""
     from vocabseg import methods
 
     folder = context.folder
     demo = Path(shutil.copytree(DEMO, folder / "demo"))
     owns = [Path(shutil.copytree(each, folder / f"own-{each.name}")) for each in context.bundles]
     precisions = ("float16",) if context.quick else ("float16", "bfloat16")
-    first = [Job("demo", demo, "fp32"), *(Job(own.name, own, "auto") for own in owns)]
-    first += [] if context.quick else [vit(folder, "fp16")]
-    yield first + [small(folder, name, "fp16", precisions) for name in methods.names()]
+    exported = [
+        name for name in methods.names() if name != "proxyclip"
+    ]  # its second backbone is in no bundle
+    yield Job("demo", demo, "fp32", bindings=True)
+    yield from (Job(own.name, own, "auto") for own in owns)
+    if not context.quick:
+        yield vit(folder, "fp16")
+    yield from (small(folder, name, "fp16", precisions) for name in exported)
     if context.quick:
         return
     photos = ("--calibrate", str(pictures(folder)))
-    second = [Job("demo", demo, "int8", options=photos), vit(folder, "int8", photos)]
-    yield second + [small(folder, name, "fp32", precisions) for name in methods.names()]
-    yield [small(folder, name, "bf16", precisions) for name in methods.names()]
+    yield Job("demo", demo, "int8", options=photos)
+    for precision in ("fp32", "bf16"):
+        yield from (small(folder, name, precision, precisions) for name in exported)
+    yield vit(folder, "int8", photos)
 
 
 def small(folder: Path, method: str, precision: str, precisions: Iterable[str]) -> Job:
@@ -102,37 +107,32 @@ def pictures(folder: Path) -> Path:
     return target
 
 
-def guarded(job: Job, context: Context) -> tuple[list[Check], dict[str, Any]] | None:
-    """What a job found; None where its time ran out."""
-    try:
-        return work(job, context)
-    except OutOfTime:
-        return None
-    except Exception as error:  # noqa: BLE001  one job must not stop the others
-        return [Check(job.name, False, f"{type(error).__name__}: {error}", claims.BUILDS)], {}
-
-
-def work(job: Job, context: Context) -> tuple[list[Check], dict[str, Any]]:
+def work(job: Job, context: Context) -> Outcome:
     """Export, build and verify. Raises `OutOfTime`."""
     if job.export and not (job.bundle / "manifest.json").is_file():
         done = python(job.export, context.left())
         if done.returncode:
-            return [Check(f"export {job.label}", False, last_lines(done), claims.BUILDS)], {}
-    options = ("--precision", job.precision, *job.options, "--json")
-    built = python(
-        ("-m", "vocabseg", "build", str(job.bundle), "--engine", "tensorrt", *options), context.left()
-    )
+            return failed(f"export {job.label}", last_lines(done), claims.BUILDS)
+    options = ("--engine", "tensorrt", "--precision", job.precision, *job.options, "--json")
+    built = python(("-m", "vocabseg", "build", str(job.bundle), *options), context.left())
     if built.returncode:
-        return [Check(f"build {job.name}", False, last_lines(built), claims.BUILDS)], {}
-    check = Check(f"build {job.name}", True, "", claims.BUILDS)
+        return failed(f"build {job.name}", last_lines(built), claims.BUILDS)
+    outcome = Outcome([Check(f"build {job.name}", True, "", claims.BUILDS)])
+    outcome.measured[job.name] = measured = {"build": answer(built)}
     named = ("--precision", NAMES[job.precision]) if job.precision in NAMES else ()
     command = ("-m", "vocabseg", "verify", str(job.bundle), "--backend", "tensorrt", *named, "--json")
     verified = python(command, context.left())
-    measured = {"build": answer(built)}
     parity = answer(verified).get("parity")
     if parity is None:
-        return [check, Check(f"verify {job.name}", False, last_lines(verified), claims.NUMERICS)], measured
-    return [check, *compared(job.name, parity)], {**measured, "parity": parity}
+        outcome.add(failed(f"verify {job.name}", last_lines(verified), claims.NUMERICS))
+        return outcome
+    measured["parity"] = parity
+    outcome.checks += compared(job.name, parity)
+    return outcome
+
+
+def failed(name: str, detail: str, claim: str) -> Outcome:
+    return Outcome([Check(name, False, detail, claim)])
 
 
 def compared(name: str, parity: list[dict[str, Any]]) -> Iterator[Check]:

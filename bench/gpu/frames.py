@@ -35,7 +35,7 @@ def run(context: Context) -> Outcome:
 
 def kernels(context: Context, outcome: Outcome) -> None:
     seconds = _KERNEL_SHARE * context.left()
-    command = ("-m", "bench.gpu.kernel_times", "--seconds", f"{seconds:.1f}")
+    command = ("-m", "bench.gpu.kernel_times", "--seconds", f"{seconds:.1f}", *context.target.options())
     with watched(STATE) as states:
         done = python(command, min(seconds + _KERNEL_END, context.left()))
     if done.returncode:
@@ -49,16 +49,16 @@ def kernels(context: Context, outcome: Outcome) -> None:
     outcome.checks.append(Check("kernel times", not failed, detail, claims.LATENCY))
 
 
-def why_not() -> str | None:
-    """Why the core cannot run engines here, such as a libvocabseg_tensorrt.so that was not built."""
-    found = [each for each in load_core().backends() if each["id"].startswith("tensorrt")]
+def why_not(backend: str) -> str | None:
+    """Why the core cannot run frames here, such as a libvocabseg_tensorrt.so that was not built."""
+    found = [each for each in load_core().backends() if each["id"].startswith(backend)]
     return next((each["reason"] for each in found if not each["available"]), None)
 
 
 def agreement(context: Context, outcome: Outcome) -> None:
     """The demo model's labels on the GPU and on the CPU."""
     demo = context.folder / "demo"
-    missing = why_not()
+    missing = why_not(context.target.backend)
     if missing:
         outcome.left_out.append(f"labels of frames: {missing}")
         return
@@ -66,7 +66,8 @@ def agreement(context: Context, outcome: Outcome) -> None:
         outcome.left_out.append("whole frames of the demo model: its engines were not built")
         return
     picture = ROOT / "sdk" / "vocabseg" / "assets" / "sample.jpg"
-    done = python(("-m", "bench.gpu.agreement", str(demo), str(picture)), context.left())
+    command = ("-m", "bench.gpu.agreement", str(demo), str(picture), context.target.backend)
+    done = python(command, context.left())
     if done.returncode:
         outcome.checks.append(Check("labels of a frame", False, last_lines(done), claims.RUNTIME))
         return
@@ -81,7 +82,7 @@ def agreement(context: Context, outcome: Outcome) -> None:
 
 
 def frames(context: Context, outcome: Outcome) -> None:
-    missing = why_not()
+    missing = why_not(context.target.backend)
     if missing:
         outcome.left_out.append(f"latency of frames: {missing}")
         return
@@ -102,8 +103,9 @@ def timed(bundle: Path, size: str, context: Context, outcome: Outcome) -> None:
     """``bench.latency`` on one bundle and size. Raises `OutOfTime`."""
     name = f"{bundle.name} {size}"
     target = context.folder / f"{bundle.name}-{size}.json"
-    count = "50" if context.quick else "200"
-    command = ["-m", "bench.latency", "--bundle", str(bundle), "--backend", "tensorrt", "--size", size]
+    backend, short = context.target.backend, context.target.short
+    count = "5" if short else "50" if context.quick else "200"
+    command = ["-m", "bench.latency", "--bundle", str(bundle), "--backend", backend, "--size", size]
     command += ["--frames", count, "--out", str(target), *words(bundle)]
     with watched(STATE) as states:
         done = python(command, context.left())

@@ -3,37 +3,59 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
 from . import claims
-from .commands import ROOT, OutOfTime, answer, last_lines, python
-from .parts import Check, Context, Outcome
+from .commands import ROOT, answer, python
+from .parts import Check, Context, Outcome, at_once
 
 
 def run(context: Context) -> Outcome:
-    if find_spec("tensorrt") is None:
-        return Outcome(left_out=["golden files: tensorrt is not installed"])
+    missing = context.target.missing_tensorrt()
+    if missing:
+        return Outcome(left_out=[f"golden files: {missing}"])
     sys.path.append(str(ROOT / "tests"))
     import golden_sets
 
-    outcome = Outcome()
-    # One file per configuration first, then the others.
-    files = sorted(golden_sets.files_with("feat"), key=lambda path: (path.stem[-1], path.stem))
-    for path in files:
-        folder = context.folder / f"golden-{path.stem}"
-        try:
-            done = python(("-m", "bench.gpu.golden", str(path), "--out", str(folder)), context.left())
-        except OutOfTime:
-            outcome.left_out.append(f"golden file {path.stem}, for lack of time")
-            continue
-        if done.returncode:
-            outcome.checks.append(Check(f"golden {path.stem}", False, last_lines(done), claims.NUMERICS))
-            continue
-        found = answer(done)
-        if "left_out" in found:
-            outcome.left_out.append(f"golden file {path.stem}: {found['left_out']}")
-            continue
-        outcome.measured[path.stem] = found
-        detail = f"largest error of a cosine {found['error']:.1e}, limit {found['limit']:.0e}"
-        outcome.checks.append(Check(f"golden {path.stem}", found["passed"], detail, claims.NUMERICS))
-    return outcome
+    files = in_turn(path for path in golden_sets.files() if comparable(golden_sets.load(path)))
+    return at_once(
+        {f"golden {path.stem}": partial(compare, path) for path in files}, context, claims.NUMERICS
+    )
+
+
+def comparable(arrays: Iterable[str]) -> bool:
+    """Whether a file holds what a network gives; the others hold what follows from it."""
+    return not {"feat", "win_patch_logits", "affinity"}.isdisjoint(arrays)
+
+
+def in_turn(files: Iterable[Path]) -> list[Path]:
+    """One file of every method first, then the second ones: what is last may find no time."""
+    turn: Counter[str] = Counter()
+    order = {}
+    for path in sorted(files):
+        method = path.stem.partition("_")[0]
+        order[path] = (turn[method], method)
+        turn[method] += 1
+    return sorted(order, key=lambda path: order[path])
+
+
+def compare(path: Path, name: str, context: Context) -> Outcome:
+    """Raises `OutOfTime`."""
+    target = context.folder / f"golden-{path.stem}"
+    found = answer(python(("-m", "bench.gpu.golden", str(path), "--out", str(target)), context.left()))
+    if "left_out" in found:
+        return Outcome(left_out=[f"{name}: {found['left_out']}"])
+    return Outcome(
+        [Check(name, found["passed"], detail(found["stages"]), claims.NUMERICS)], [], {name: found}
+    )
+
+
+def detail(stages: list[dict]) -> str:
+    """How far the comparison went, and every stage's error."""
+    errors = ", ".join(f"{each['stage']} {each['error']:.1e}" for each in stages)
+    beyond = [each for each in stages if not each["error"] <= each["limit"]]
+    named = "".join(f"; {each['stage']} is beyond {each['limit']:.0e}" for each in beyond)
+    return f"to the {stages[-1]['stage']}, largest errors: {errors}{named}"

@@ -1,15 +1,15 @@
-"""Calls of every op that has GPU kernels, on tensors of a CUDA device, with what each has to move and compute."""
+"""Calls of every op that has GPU kernels, with what each has to move and compute."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from vocabseg import ops
-from vocabseg.ops.registry import ON_GPU
 
 WIDTH, QUERIES, HEADS, HEAD_WIDTH = 512, 171, 12, 64
 
@@ -38,14 +38,20 @@ FULL = Scene((480, 640), (21, 28), 100, 1024)
 SHORT = Scene((45, 61), (3, 4), 5, 33)
 
 
-def available() -> list[str]:
-    """The GPU implementations that can run here."""
-    found = ops.implementations("mask_pool", "cuda:0")
-    names = [item.id.rpartition("/")[2] for item in found if item.available]
-    return [name for name in names if name in ON_GPU]
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What ``Target.options`` gives."""
+    parser.add_argument("--device", default="cuda:0")
+    parser.add_argument("--implementations", nargs="+", default=["triton", "cubin"])
+    parser.add_argument("--short", action="store_true", help="small sizes")
 
 
-def calls(scene: Scene, device: str = "cuda:0") -> Iterator[Call]:
+def available(device: str, names: Sequence[str]) -> list[str]:
+    """The implementations of these names that can run on arrays of the device."""
+    found = ops.implementations("mask_pool", device)
+    return [name for item in found if item.available and (name := item.id.rpartition("/")[2]) in names]
+
+
+def calls(scene: Scene, device: str) -> Iterator[Call]:
     torch.manual_seed(0)
     yield from similarity(scene, device)
     yield from decoding(scene, device)

@@ -8,33 +8,35 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from vocabseg.ops.registry import FOLDERS, ON_GPU, Implementation, implementations
+from vocabseg.ops.registry import FOLDERS, Implementation, implementations
 
 from . import claims
 from .commands import ROOT, OutOfTime, last_lines, python
 from .parts import Check, Context, Outcome
+from .target import Target
 
-# Threads mean nothing to a GPU, and text in place of masks lies on no device.
-_CHOSEN = "(triton or cubin) and not thread_count and not (test_bad_masks and abc)"
 _NAMED = 3
 
 
 def run(context: Context) -> Outcome:
+    target = context.target
     report = context.folder / "kernels.jsonl"
+    chosen = f"({' or '.join(target.implementations)}) and not thread_count"  # threads mean nothing to a GPU
     variables = {
-        "VOCABSEG_TEST_DEVICE": "cuda:0",
+        "VOCABSEG_TEST_DEVICE": target.device,
+        "VOCABSEG_TEST_IMPLEMENTATIONS": " ".join(target.implementations),
         "VOCABSEG_TEST_REPORT": str(report),
         "VOCABSEG_TEST_SECONDS": str(max(context.left() - 10, 1)),  # pytest starts and ends within the rest
     }
     plugins = ["-p", "bench.gpu.pytest_report", "-p", "no:cacheprovider"]
-    command = ["-m", "pytest", "-q", "--tb=line", *plugins, "-k", _CHOSEN, str(ROOT / "tests" / "ops")]
+    command = ["-m", "pytest", "-q", "--tb=line", *plugins, "-k", chosen, str(ROOT / "tests" / "ops")]
     stopped = ""
     try:
         done = python(command, context.left(), variables)
         stopped = "" if done.returncode in (0, 1) else f"pytest ended early: {last_lines(done)}"
     except OutOfTime:
         stopped = "pytest did not end in time"
-    return outcome(lines(report), stopped)
+    return outcome(lines(report), stopped, wanted(target))
 
 
 def lines(report: Path) -> list[dict]:
@@ -45,24 +47,23 @@ def lines(report: Path) -> list[dict]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
-def wanted() -> list[Implementation]:
-    """The GPU implementations of every folder that has Triton kernels."""
+def wanted(target: Target) -> list[Implementation]:
+    """The target's implementations of every folder that has Triton kernels."""
     found = {}
     for op, folder in FOLDERS.items():
         if not (ROOT / "kernels" / folder / "triton.py").is_file():
             continue
-        for item in implementations(op, "cuda:0"):
-            if item.id.rpartition("/")[2] in ON_GPU:
+        for item in implementations(op, target.device):
+            if item.id.rpartition("/")[2] in target.implementations:
                 found.setdefault(item.id, item)
     return list(found.values())
 
 
-def outcome(report: Iterable[dict], stopped: str) -> Outcome:
+def outcome(report: Iterable[dict], stopped: str, items: Iterable[Implementation]) -> Outcome:
     """One check per implementation, from the plugin's lines; those that cannot run here are left out."""
     report = list(report)
     results = [line for line in report if "outcome" in line]
     selected = next((line["selected"] for line in report if "selected" in line), 0)
-    items = wanted()
     checks = [check(item.id, results, stopped) for item in items if item.available]
     cubins = [each for each in checks if each.claim == claims.CUBINS]
     if cubins:

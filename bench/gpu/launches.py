@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 import torch
 
-from .kernel_calls import SHORT, available, calls
+from .kernel_calls import SHORT, arguments, available, calls
+from .sanitizer import DONE
 
 
-def main() -> int:
-    for call in calls(SHORT):
-        for implementation in available():
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.gpu.launches")
+    arguments(parser)
+    args = parser.parse_args(argv)
+    for call in calls(SHORT, args.device):
+        for implementation in available(args.device, args.implementations):
             call.run(implementation)
-    torch.cuda.synchronize()
+    if args.device != "cpu":
+        torch.cuda.synchronize()
+    print(DONE)
     return 0
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from .commands import OutOfTime
+from .target import Target
+
+# Jobs of a part that run at once: exports take cores, builds mostly one core and little of the GPU.
+AT_ONCE = max(1, min(6, (os.cpu_count() or 1) // 2))
 
 
 @dataclass(frozen=True)
@@ -28,16 +36,22 @@ class Outcome:
     left_out: list[str] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
 
+    def add(self, other: Outcome) -> None:
+        self.checks += other.checks
+        self.left_out += other.left_out
+        self.measured |= other.measured
+
 
 @dataclass(frozen=True)
 class Context:
     """quick: the short run. folder: for files of this run only. bundles: the user's own, built and timed as well.
-    deadline: when the part must end, on the monotonic clock, in seconds."""
+    deadline: when the part must end, on the monotonic clock, in seconds. target: see there."""
 
     quick: bool
     folder: Path
     bundles: tuple[Path, ...]
     deadline: float
+    target: Target = Target()
 
     def left(self) -> float:
         """Seconds; never below 0."""
@@ -53,20 +67,21 @@ class Part:
     run: Callable[[Context], Outcome]
 
 
-def run_parts(
-    parts: Sequence[Part], quick: bool, folder: Path, bundles: Sequence[Path], total: float
-) -> dict[str, dict[str, Any]]:
-    """Every part's outcome by name, as plain values. ``total``: seconds for all of them; what a part leaves of its own
-    time is not given to the next one."""
-    end = time.monotonic() + total
+def run_parts(parts: Sequence[Part], head: Context, scale: float = 1.0) -> dict[str, dict[str, Any]]:
+    """Every part's outcome by name, as plain values. What a part leaves of its time is the next ones'.
+
+    head: what parts are given, but for their deadlines; its own is that of all. scale: of the parts' seconds.
+    """
     found = {}
+    planned = time.monotonic()
     for part in parts:
         started = time.monotonic()
-        deadline = min(started + part.seconds[0 if quick else 1], end)
+        planned += scale * part.seconds[0 if head.quick else 1]
+        deadline = min(planned, head.deadline)
         if deadline <= started:
-            outcome = Outcome(left_out=["no time was left"])
+            outcome = Outcome(left_out=[f"{part.name}, for lack of time"])
         else:
-            outcome = guarded(part, Context(quick, folder, tuple(bundles), deadline))
+            outcome = guarded(part, replace(head, deadline=deadline))
         found[part.name] = document(outcome, time.monotonic() - started)
         print(line(part.name, found[part.name]), file=sys.stderr, flush=True)
     return found
@@ -84,6 +99,27 @@ def guarded(part: Part, context: Context) -> Outcome:
         return part.run(context)
     except Exception as error:  # noqa: BLE001  drivers and libraries fail in any way
         return Outcome([Check(part.name, False, f"{type(error).__name__}: {error}")])
+
+
+def at_once(
+    jobs: Mapping[str, Callable[[str, Context], Outcome]], context: Context, claim: str | None = None
+) -> Outcome:
+    """What the jobs of a part found, in their order, a few run at a time. A job is given its name; one that fails is a
+    failed check, and one that is out of time is left out."""
+
+    def do(name: str) -> Outcome:
+        try:
+            return jobs[name](name, context)
+        except OutOfTime:
+            return Outcome(left_out=[f"{name}, for lack of time"])
+        except Exception as error:  # noqa: BLE001  one job must not stop the others
+            return Outcome([Check(name, False, f"{type(error).__name__}: {error}", claim)])
+
+    total = Outcome()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for outcome in pool.map(do, jobs):
+            total.add(outcome)
+    return total
 
 
 def document(outcome: Outcome, seconds: float) -> dict[str, Any]:

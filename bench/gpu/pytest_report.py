@@ -1,6 +1,6 @@
 """A pytest plugin: one line of JSON per test as it ends, implementations in turn, and an end when time is up.
 
-VOCABSEG_TEST_REPORT names the file, VOCABSEG_TEST_SECONDS the time.
+VOCABSEG_TEST_REPORT names the file, VOCABSEG_TEST_SECONDS the time, VOCABSEG_TEST_IMPLEMENTATIONS whose tests run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import time
 from collections import Counter
 from typing import Any
 
-_IMPLEMENTATION = re.compile(r"\[(?:.*-)?(\w+/(?:triton|cubin))")
+_NAMES = os.environ.get("VOCABSEG_TEST_IMPLEMENTATIONS", "triton cubin").split()
+_IMPLEMENTATION = re.compile(rf"\[(?:.*-)?(\w+/(?:{'|'.join(_NAMES)}))\b")
 
 
 class Report:
@@ -20,7 +21,7 @@ class Report:
         self._path, self._end = path, time.monotonic() + seconds
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        """Tests that run on a GPU only; the n-th of every implementation before the next of any."""
+        """Tests of those implementations only; the n-th of every implementation before the next of any."""
         items[:] = [item for item in items if implementation(item.nodeid)]
         turn: Counter[str] = Counter()
         order = {}

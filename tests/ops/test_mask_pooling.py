@@ -376,3 +376,11 @@ def test_sizes_that_overflow_32_bits(op) -> None:
 def test_bad_features(op, shape) -> None:
     with pytest.raises(ShapeError):
         op(np.zeros(shape, np.float32), np.zeros((1, 4, 4), bool))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.uint64, np.int8])
+def test_types_of_label_maps(op, dtype) -> None:
+    labels = np.array([[0, 1, 1], [2, 1, 0]], dtype)
+    features = np.ones((2, 3, WIDTH), np.float32)
+    _, area = op(features, labels)
+    assert area.tolist() == [2, 3, 1]

@@ -108,7 +108,13 @@ class StoredGraphs:
         )
 
     def encode_windows(self, windows: np.ndarray) -> np.ndarray:
-        return self._run("image_encoder", {self._input("image_encoder"): windows})[0]
+        return self.image_outputs(windows)["features"]
+
+    def image_outputs(self, windows: np.ndarray) -> dict[str, np.ndarray]:
+        """``features`` [W, N, D] float32, and the method's other outputs by their names in the manifest."""
+        names = ["features", *(self._manifest["image_encoder"].get("extra_outputs") or {})]
+        found = self._run("image_encoder", {self._input("image_encoder"): windows})
+        return dict(zip(names, found, strict=True))
 
     def encode_feedback(self, windows: np.ndarray, patch_labels: np.ndarray) -> np.ndarray:
         (step,) = (step for step in self._manifest["post_steps"] if step["name"] == "feedback")
@@ -117,9 +123,9 @@ class StoredGraphs:
         shared = [
             core.ops.same_region(row.astype(np.int32), grid, **flags, threads=0) for row in patch_labels
         ]
-        _, *extra = self._run("image_encoder", {self._input("image_encoder"): windows})
-        names = self._manifest["image_encoder"]["extra_outputs"]
-        inputs = {self._input("feedback_encoder"): np.stack(shared), **dict(zip(names, extra, strict=True))}
+        inputs = self.image_outputs(windows)
+        del inputs["features"]
+        inputs[self._input("feedback_encoder")] = np.stack(shared)
         return self._run("feedback_encoder", inputs)[0]
 
     def encode_prompts(self, prompts: Sequence[str], tokens: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..errors import MaskError, ShapeError
 from ..kernels.common.upsample import Interpolation
 from ..kernels.common.window_plan import WindowPlan
 from .arrays import FloatArray, check_plan, floats, integers, plan_of_grid, size_pair
-from .exchange import Given, dtype_name
+from .exchange import Given, dtype_name, signed
 from .registry import run
 
 MAX_REGIONS = 1 << 20
@@ -143,6 +143,7 @@ def _regions(regions: Any, size: tuple[int, int]) -> Any:
     dtype = dtype_name(array)
     if "int" not in dtype or tuple(array.shape) != size:
         raise MaskError(f"got regions {dtype}{list(array.shape)}, expected integers of shape {list(size)}")
+    array = signed(array)
     if int(array.max()) >= MAX_REGIONS:
         raise MaskError(f"got the region id {int(array.max())}, expected less than {MAX_REGIONS}")
     if isinstance(array, np.ndarray) and array.dtype != np.int32:

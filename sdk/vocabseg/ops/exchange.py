@@ -50,6 +50,24 @@ def dtype_name(array: Any) -> str:
     return str(array.dtype).removeprefix("torch.")
 
 
+def signed(array: Any) -> Any:
+    """Integers that can be compared: torch has no arithmetic on unsigned ones of more than a byte."""
+    wider = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}
+    if not _is_tensor(array) or dtype_name(array) not in wider:
+        return array
+    return array.to(getattr(sys.modules["torch"], wider[dtype_name(array)]))
+
+
+def stacked(arrays: Any) -> Any:
+    """A list of arrays as one: a tensor where all are tensors, which may be on a GPU, else a NumPy array.
+
+    Raises ValueError or RuntimeError where they do not fit together.
+    """
+    if isinstance(arrays, list | tuple) and arrays and all(map(_is_tensor, arrays)):
+        return sys.modules["torch"].stack(list(arrays))
+    return np.asarray(arrays)
+
+
 def bfloat16() -> np.dtype:
     """NumPy's bfloat16, which is a type of the package ml_dtypes."""
     try:

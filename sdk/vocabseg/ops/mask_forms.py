@@ -13,7 +13,7 @@ from .. import rle
 from ..core import load_core
 from ..errors import MaskError
 from .arrays import FLOATS, size_pair
-from .exchange import dtype_name
+from .exchange import dtype_name, signed, stacked
 
 _FORMS = "bool, uint8 or float [M, H, W], PackedMasks, an integer label map [H, W], or a list of COCO run-length codes"
 _LABELS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -55,14 +55,17 @@ def readable(masks: Any) -> Any:
     """``masks`` as ``Given`` reads them; a list of arrays becomes one. Raises ``MaskError``."""
     if isinstance(masks, PackedMasks):
         return masks.bits
-    if masks is None:
-        raise MaskError(f"got no masks, expected {_FORMS}")
-    if not isinstance(masks, list | tuple) or all(isinstance(mask, Mapping) for mask in masks):
+    if hasattr(masks, "dtype") or hasattr(masks, "__dlpack_device__"):
+        return masks
+    if isinstance(masks, list | tuple) and all(isinstance(mask, Mapping) for mask in masks):
         return masks
     try:
-        return np.asarray(masks)
-    except ValueError as error:
+        array = stacked(masks)
+    except (ValueError, RuntimeError) as error:
         raise MaskError(f"got a list of masks of different sizes or forms, expected {_FORMS}") from error
+    if isinstance(array, np.ndarray) and array.dtype.kind not in "biufc":
+        raise MaskError(f"got masks that are no numbers ({type(masks).__name__}), expected {_FORMS}")
+    return array
 
 
 def parse_masks(masks: Any, count: int | None, width: int | None) -> Masks:
@@ -174,6 +177,7 @@ def _parse_packed(bits: Any, width: int) -> Masks:
 
 
 def _parse_labels(labels: Any, count: int | None) -> Masks:
+    labels = signed(labels)
     largest = int(labels.max())
     count = max(largest + 1, 0) if count is None else int(count)
     if largest >= count or count > _MAX_COUNT:
