@@ -87,6 +87,10 @@ def test_a_precision_that_the_bundle_lacks(bundle: Path, inline, pretend) -> Non
     rewrite(bundle, manifest)
     with pytest.raises(BackendUnavailable, match=r"no float16 graph.*--precision float32 bfloat16 float16"):
         build_engines(bundle, settings())
+    rewrite(bundle, manifest | {"export": {"model": "small", "set": ["std=5"]}})
+    command = f"again: vocabseg export small --set std=5 --precision float32 bfloat16 float16 --force --out {bundle}"
+    with pytest.raises(BackendUnavailable, match=command):
+        build_engines(bundle, settings())
 
 
 def test_an_altered_bundle_is_not_built(bundle: Path, inline, pretend) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from ..errors import BackendUnavailable, ShapeError, VocabsegError
+from ..export.command import recorded
 from . import parameters, presets, terminal
 from .verify import parity_table
 
@@ -26,10 +27,21 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--force", action="store_true", help="replace a bundle that is there")
     parser.add_argument("--name", help="the bundle's name")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    """What decides what a bundle is, beside the model's name."""
     _add_model(parser.add_argument_group("model"))
     _add_method(parser.add_argument_group("method"))
     _add_window(parser.add_argument_group("window"))
     _add_content(parser.add_argument_group("content"))
+
+
+def _defaults() -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    _add_options(parser)
+    return vars(parser.parse_args([]))
 
 
 def _add_model(group: Any) -> None:
@@ -106,6 +118,9 @@ def _add_content(group: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     exporter = _load_exporter()
+    options = recorded(
+        vars(args), {"model": None, "name": None, **_defaults()}
+    )  # before a preset fills in others
     presets.apply(args)
     _method(args)  # what is wrong with it is said before a model is loaded
     window = _window(args)
@@ -121,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
         threshold=args.threshold or 0.0,
         area_threshold=args.area_threshold,
         pamr_steps=args.pamr or None,
+        options=options,
     )
     exporter["check_target"](args.out, args.force)
     source = exporter["load"](

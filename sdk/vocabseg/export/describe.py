@@ -31,6 +31,7 @@ class Settings:
     matrices once and store them in half the size. templates: name of the default template set. vocabulary: words
     to store as the default vocabulary, see ``Vocabulary.of``. merges: byte-pair merges; None for OpenAI's.
     area_threshold, pamr_steps: post-steps, see the method cards of SCLIP and NACLIP; None leaves a step out.
+    options: of the ``vocabseg export`` that makes it, see ``command.recorded``; None where it is made from Python.
     """
 
     name: str | None = None
@@ -44,6 +45,7 @@ class Settings:
     threshold: float = 0.0
     area_threshold: float | None = None
     pamr_steps: int | None = None
+    options: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.precisions if name not in PRECISIONS]
@@ -133,4 +135,5 @@ def describe(
         "templates": settings.templates,
         "vocabularies": {},
         "reference": REFERENCE,
+        **({"export": dict(settings.options)} if settings.options else {}),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from ..bundle import inside
 from ..core import load_core
 from ..errors import BackendUnavailable, ParityError
+from .command import how_to_add
 
 BACKENDS = ("auto", "openvino", "openvino-graph", "onnxruntime", "tensorrt")
 # How many windows go through an engine at once; bounds memory on small machines.
@@ -199,13 +200,9 @@ def variant(folder: Path, manifest: dict[str, Any], tower: str, precision: str) 
     """The graph of a tower in a precision. Raises `BackendUnavailable` where the bundle has none."""
     variants, precision = manifest[tower]["variants"], stored(manifest, tower, precision)
     if precision not in variants:
-        command = f"export it again with: vocabseg export --precision float32 {precision}"
-        if precision == "int8":
-            command = (
-                "add one with: vocabseg build BUNDLE --engine tensorrt --precision int8 --calibrate PHOTOS"
-            )
         raise BackendUnavailable(
-            f"the bundle has no {precision} graph ({tower}: {', '.join(variants)}); {command}"
+            f"the bundle has no {precision} graph ({tower}: {', '.join(variants)}); "
+            f"{how_to_add(manifest, folder, variants, precision)}"
         )
     return inside(folder, variants[precision])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..bundle import inside
 from ..errors import BackendUnavailable, ShapeError
+from ..export.command import how_to_add
 from ..export.engines import stored
 from .key import Profile
 
@@ -107,16 +108,9 @@ def tower_precision(bundle: Path, manifest: Mapping[str, Any], tower: str, preci
     found = stored(manifest, f"{tower}_encoder", precision)
     if found in variants:
         return found
-    have = ", ".join(variants)
-    if precision == "int8":
-        how = f"add one with: vocabseg build {bundle} --engine tensorrt --precision int8 --calibrate PHOTOS"
-    else:
-        how = (
-            f"export it again with the same options and: vocabseg export … --precision "
-            f"{' '.join(dict.fromkeys([*(v for v in variants if v != 'int8'), precision]))} --force --out {bundle}"
-        )
     raise BackendUnavailable(
-        f"bundle {bundle} has no {precision} graph of its {tower} network ({have}); {how}"
+        f"bundle {bundle} has no {precision} graph of its {tower} network ({', '.join(variants)}); "
+        f"{how_to_add(manifest, bundle, variants, precision)}"
     )
 
 
