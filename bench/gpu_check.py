@@ -87,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         end = time.monotonic() + 60 * minutes
         context = Context(args.quick, Path(folder), bundles, end, TARGET)
         found = run_parts(parts(), context, minutes / usual)
-    head = {"schema": 1, "version": vocabseg.__version__, "device": device, "date": date, "quick": args.quick}
+    head = {"schema": 1, "version": vocabseg.__version__, "device": device, "date": date}
+    head |= {"quick": args.quick, "minutes": minutes}
     write_atomic(args.out, json.dumps({**head, "parts": found}, indent=1).encode())
     page.update(args.page, found, device, date)
     print(summary(found, device))
@@ -96,12 +97,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def summary(found: dict, device: str) -> str:
-    """One line."""
+    """What failed and what was left out, a line each, and the counts."""
     checks = [check for part in found.values() for check in part["checks"]]
-    failed = [check["name"] for check in checks if not check["passed"]]
-    left_out = sum(len(part["left_out"]) for part in found.values())
-    names = f" ({', '.join(failed[:5])}{', ...' if len(failed) > 5 else ''})" if failed else ""
-    return f"{device}: {len(checks)} checks, {len(failed)} failed{names}, {left_out} left out"
+    failed = [check for check in checks if not check["passed"]]
+    left_out = [reason for part in found.values() for reason in part["left_out"]]
+    lines = [
+        *(f"FAILED    {page.said(check)}" for check in failed),
+        *(f"left out  {each}" for each in left_out),
+    ]
+    counts = f"{len(checks)} checks, {len(failed)} failed, {len(left_out)} left out"
+    return "\n".join([*lines, f"{device}: {counts}"])
 
 
 if __name__ == "__main__":

@@ -73,8 +73,8 @@ def test_rows_that_were_covered_change_and_the_others_stay(check, page) -> None:
     )
     assert code == 1 and found["device"] == "Imagined (sm_90)"
     date = found["date"]
-    assert row(page, TRITON).endswith(f"| passed 1: pamr/triton 12 tests; Imagined (sm_90), {date} |")
-    assert row(page, CUBINS).endswith(f"| FAILED 1 of 1: x a / b; Imagined (sm_90), {date} |")
+    assert row(page, TRITON).endswith(f"| passed 1: pamr/triton: 12 tests; Imagined (sm_90), {date} |")
+    assert row(page, CUBINS).endswith(f"| FAILED 1 of 1: x: a / b; Imagined (sm_90), {date} |")
     after = page.read_text().splitlines()
     changed = [line for line, old in zip(after, before, strict=True) if line != old]
     assert len(changed) == 2
@@ -91,13 +91,20 @@ def test_a_part_that_fails_does_not_stop_the_others(check, capsys) -> None:
     def fail(context) -> Outcome:
         raise RuntimeError("device lost")
 
-    code, found = check(Part("first", (5, 5), fail), part("second", Check("fine", True)))
+    def second(context) -> Outcome:
+        return Outcome([Check("fine", True)], ["no toolkit"])
+
+    code, found = check(Part("first", (5, 5), fail), Part("second", (5, 5), second))
     assert code == 1
     assert found["parts"]["first"]["checks"][0]["detail"] == "RuntimeError: device lost"
     assert found["parts"]["second"]["passed"]
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0] == "Imagined (sm_90): 2 checks, 1 failed (first), 0 left out"
+    said = capsys.readouterr()
+    failure, left_out, counts, written = said.out.splitlines()
+    assert failure == "FAILED    first: RuntimeError: device lost"
+    assert left_out == "left out  no toolkit"
+    assert counts == "Imagined (sm_90): 2 checks, 1 failed, 1 left out"
+    assert written.startswith("written: ")
+    assert [line.split()[:2] for line in said.err.splitlines()][::2] == [["first", "up"], ["second", "up"]]
 
 
 def test_all_passed(check) -> None:

@@ -126,7 +126,7 @@ def test_frames(stand_ins) -> None:
         "frame on the device": False,
         "frames demo 480x640": True,
     }
-    assert "100.00 %" in found.checks[0].detail
+    assert "100.00 %" in found.checks[0].detail and "expected network" in found.checks[1].detail
     assert found.measured["frames demo 480x640"]["stages_ms"]["total"]["p50"] > 0
 
 
@@ -143,6 +143,7 @@ def test_a_frame_on_the_device(stand_ins, monkeypatch) -> None:
         answers["agreement"], found = share, Outcome()
         frames.agreement(stand_ins, found)
         assert verdicts(found) == {"labels of a frame": passed, "frame on the device": passed}
+        assert found.checks[1].detail.startswith("labels only")
 
 
 def test_frames_without_the_library_are_left_out(stand_ins) -> None:

@@ -50,6 +50,6 @@ def test_all_parts(stand_ins, tmp_path, monkeypatch, capsys) -> None:
     covered = [claim for claim in claims.ALL if any(row.startswith(f"| {claim}") for row in rows)]
     assert covered == [claim for claim in claims.ALL if claim != claims.TRITON]  # the core's own kernels ran
     said = capsys.readouterr()
-    assert [line.split()[0] for line in said.err.splitlines()] == names
-    Path("/tmp/gp_whole.txt").write_text(said.err + said.out + page.read_text())
-    shutil.copy(out, "/tmp/gp_whole.json")
+    assert [line.split()[0] for line in said.err.splitlines()] == [name for name in names for _ in range(2)]
+    assert said.out.startswith("FAILED    frame on the device: the frame was not on the device")
+    assert "tests of kernels, for lack of time" not in said.out

@@ -36,10 +36,16 @@ def verdict(checks: Iterable[Mapping[str, Any]]) -> str:
     checks = list(checks)
     failed = [check for check in checks if not check["passed"]]
     shown = failed or checks
-    named = "; ".join(f"{check['name']} {check['detail']}".strip() for check in shown[:_NAMED])
+    named = "; ".join(said(check) for check in shown[:_NAMED])
     more = f"; and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
     word = f"FAILED {len(failed)} of {len(checks)}" if failed else f"passed {len(checks)}"
     return f"{word}: {named}{more}"
+
+
+def said(check: Mapping[str, Any]) -> str:
+    """A check on one line."""
+    detail = " ".join(check["detail"].split())
+    return f"{check['name']}: {detail}" if detail else str(check["name"])
 
 
 def cell(text: str) -> str:

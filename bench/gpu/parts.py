@@ -81,6 +81,7 @@ def run_parts(parts: Sequence[Part], head: Context, scale: float = 1.0) -> dict[
         if deadline <= started:
             outcome = Outcome(left_out=[f"{part.name}, for lack of time"])
         else:
+            print(f"{part.name:<12} up to {deadline - started:.0f} s", file=sys.stderr, flush=True)
             outcome = guarded(part, replace(head, deadline=deadline))
         found[part.name] = document(outcome, time.monotonic() - started)
         print(line(part.name, found[part.name]), file=sys.stderr, flush=True)

@@ -12,6 +12,8 @@ import time
 from collections import Counter
 from typing import Any
 
+import pytest
+
 _NAMES = os.environ.get("VOCABSEG_TEST_IMPLEMENTATIONS", "triton cubin").split()
 _IMPLEMENTATION = re.compile(rf"\[(?:.*-)?(\w+/(?:{'|'.join(_NAMES)}))\b")
 
@@ -20,6 +22,7 @@ class Report:
     def __init__(self, path: str, seconds: float) -> None:
         self._path, self._end = path, time.monotonic() + seconds
 
+    @pytest.hookimpl(trylast=True)  # after -k has taken its tests away
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         """Tests of those implementations only; the n-th of every implementation before the next of any."""
         items[:] = [item for item in items if implementation(item.nodeid)]
