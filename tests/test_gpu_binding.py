@@ -19,15 +19,17 @@ from built_bundle import Built
 def test_all_ways_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, name: str) -> None:
     built = Built(tmp_path / "bundle", monkeypatch, name)
     assert binding.main(["--bundle", str(built.bundle), "--binding", name]) == 0
-    found = json.loads(capsys.readouterr().out)["largest_difference"]
+    answer = json.loads(capsys.readouterr().out)
+    found = answer["largest_difference"]
     assert {"captured", "replayed", "one by one", "another thread"} <= set(found)
     assert max(found.values()) == 0
+    assert {"host arrays", "host arrays, no graph"} <= set(answer["ms"])
 
 
 @pytest.mark.parametrize(
     ("said", "passed", "detail"),
     [
-        ('{"largest_difference": {"replayed": 1e-6}}', True, "replayed 1.0e-06"),
+        ('{"largest_difference": {"replayed": 1e-6}, "ms": {"host arrays": 0.5}}', True, "replayed 1.0e-06"),
         ('{"largest_difference": {"replayed": 0.5}}', False, "replayed 5.0e-01"),
         ("no driver", False, "no driver"),
     ],
@@ -37,7 +39,8 @@ def test_what_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said,
     done = subprocess.CompletedProcess((), 0, said, "")
     monkeypatch.setattr(engines, "python", lambda command, seconds: done)
     context = Context(True, tmp_path, (), time.monotonic() + 60)
-    assert engines.binding("cuda-bindings", tmp_path, context) is None
-    check = engines.binding("pycuda", tmp_path, context)
-    assert check is not None and (check.passed, check.claim) == (passed, claims.BINDINGS)
+    assert engines.binding("cuda-bindings", tmp_path, context).checks == []
+    check, *times = engines.binding("pycuda", tmp_path, context).checks
+    assert (check.passed, check.claim) == (passed, claims.BINDINGS)
     assert detail in check.detail
+    assert [each.detail for each in times] == ["median of a run: host arrays 0.500"] * said.count("ms")

@@ -29,6 +29,7 @@ def test_all_parts(stand_ins, tmp_path, monkeypatch, capsys) -> None:
     for module in (gpu_check, environment):
         monkeypatch.setattr(module, "load_core", lambda: core)
     monkeypatch.setattr(gpu_check, "TARGET", stand_ins.target)
+    monkeypatch.setattr(engines, "BINDINGS", ())  # tests/test_gpu_binding.py has stand-ins for them
     planned = engines.plan
     chosen = ("demo fp32", "resclip fp16")
     monkeypatch.setattr(engines, "plan", lambda given: [job for job in planned(given) if job.name in chosen])
@@ -48,7 +49,8 @@ def test_all_parts(stand_ins, tmp_path, monkeypatch, capsys) -> None:
     assert all(part["checks"] for part in found["parts"].values())
     rows = [line for line in page.read_text().splitlines() if line.startswith("| ") and "Imagined" in line]
     covered = [claim for claim in claims.ALL if any(row.startswith(f"| {claim}") for row in rows)]
-    assert covered == [claim for claim in claims.ALL if claim != claims.TRITON]  # the core's own kernels ran
+    # The core's own kernels ran, and no binding.
+    assert covered == [claim for claim in claims.ALL if claim not in (claims.TRITON, claims.BINDINGS)]
     said = capsys.readouterr()
     assert [line.split()[0] for line in said.err.splitlines()] == [name for name in names for _ in range(2)]
     assert said.out.startswith("FAILED    frame on the device: the frame was not on the device")

@@ -52,11 +52,19 @@ def run(context: Context) -> Outcome:
         with locks[job.bundle]:
             outcome = work(job, context)
             if job.bindings and all(check.passed for check in outcome.checks):
-                checks = (binding(each, job.bundle, context) for each in BINDINGS)
-                outcome.checks += [check for check in checks if check]
+                drive(job, context, outcome)
         return outcome
 
     return at_once(dict.fromkeys(jobs, alone), context, claims.BUILDS)
+
+
+def drive(job: Job, context: Context, outcome: Outcome) -> None:
+    """Add what every CUDA binding makes of a job's engine."""
+    for name in BINDINGS:
+        try:
+            outcome.add(binding(name, job.bundle, context))
+        except OutOfTime:
+            outcome.left_out.append(f"{name}, for lack of time")
 
 
 def plan(context: Context) -> Iterator[Job]:
@@ -142,17 +150,20 @@ def compared(name: str, parity: list[dict[str, Any]]) -> Iterator[Check]:
         yield Check(f"{name} {result['tower']}", result["passed"], detail, claims.NUMERICS)
 
 
-def binding(name: str, bundle: Path, context: Context) -> Check | None:
-    """Whether a CUDA binding runs an engine in every way; None where it is not installed, or for lack of time."""
+def binding(name: str, bundle: Path, context: Context) -> Outcome:
+    """Whether a CUDA binding runs an engine in every way; nothing where it is not installed. Raises `OutOfTime`."""
     if version(name) is None:
-        return None
+        return Outcome()
     command = ("-m", "bench.gpu.binding", "--bundle", str(bundle), "--binding", name)
     try:
-        found = answer(python(command, context.left()))["largest_difference"]
-    except OutOfTime:
-        return None
+        found = answer(python(command, context.left()))
     except RuntimeError as error:
-        return Check(name, False, str(error), claims.BINDINGS)
-    detail = ", ".join(f"{way} {difference:.1e}" for way, difference in found.items())
-    passed = max(found.values()) <= LARGEST_DIFFERENCE
-    return Check(f"{name} {version(name)}", passed, f"largest difference: {detail}", claims.BINDINGS)
+        return failed(name, str(error), claims.BINDINGS)
+    differences, milliseconds = found["largest_difference"], found.get("ms", {})
+    detail = ", ".join(f"{way} {difference:.1e}" for way, difference in differences.items())
+    passed = max(differences.values()) <= LARGEST_DIFFERENCE
+    checks = [Check(f"{name} {version(name)}", passed, f"largest difference: {detail}", claims.BINDINGS)]
+    if milliseconds:
+        said = ", ".join(f"{way} {value:.3f}" for way, value in milliseconds.items())
+        checks.append(Check(f"{name}, ms", True, f"median of a run: {said}", claims.LATENCY))
+    return Outcome(checks, [], {f"binding {name}": found})
