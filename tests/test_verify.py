@@ -137,7 +137,7 @@ def test_precision_that_the_bundle_lacks(copy: Path, capsys) -> None:  # type: i
         del manifest[tower]["variants"]["float16"]
     write_manifest(copy, {k: v for k, v in manifest.items() if k != "files"})
     assert main(["verify", str(copy), "--backend", "openvino-graph", "--precision", "float16"]) == 1
-    assert "--precision float32 float16" in capsys.readouterr().err
+    assert "--precision float32 bfloat16 float16" in capsys.readouterr().err
 
 
 def test_no_bundle(tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
