@@ -62,6 +62,9 @@ class CMakeBuild(build_ext):
             "OpenVINO_DIR": openvino_cmake_dir(),
             "VOCABSEG_PYTHON": "ON",
             "VOCABSEG_RPATH": self.source_tree_rpath(),
+            # Said anew, as CMake remembers the CMAKE_ARGS of an earlier install in this checkout.
+            "VOCABSEG_TENSORRT": "AUTO",
+            "VOCABSEG_FETCH_TENSORRT_HEADERS": "OFF",
             # Not sys.path: where pip isolates builds, that has the build requirements only.
             "VOCABSEG_SITE_PACKAGES": sysconfig.get_path("platlib"),
         }
