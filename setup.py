@@ -1,4 +1,7 @@
-"""Builds vocabseg._core with CMake. Everything else about the package is in pyproject.toml."""
+"""Builds vocabseg._core with CMake, and libvocabseg_tensorrt.so beside it where TensorRT is found.
+
+Everything else about the package is in pyproject.toml.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent.resolve()
+TENSORRT_LIBRARY = "libvocabseg_tensorrt.so"
 
 
 def openvino_cmake_dir() -> Path:
@@ -44,6 +48,7 @@ class CMakeBuild(build_ext):
         import pybind11
 
         output = Path(self.get_ext_fullpath(ext.name)).parent.resolve()
+        (output / TENSORRT_LIBRARY).unlink(missing_ok=True)  # an earlier build may have had TensorRT
         build = Path(self.build_temp).resolve()
         build.mkdir(parents=True, exist_ok=True)
         cmake = tool("cmake")
@@ -57,12 +62,27 @@ class CMakeBuild(build_ext):
             "OpenVINO_DIR": openvino_cmake_dir(),
             "VOCABSEG_PYTHON": "ON",
             "VOCABSEG_RPATH": self.source_tree_rpath(),
+            # Said anew, as CMake remembers the CMAKE_ARGS of an earlier install in this checkout.
+            "VOCABSEG_TENSORRT": "AUTO",
+            "VOCABSEG_FETCH_TENSORRT_HEADERS": "OFF",
+            # Not sys.path: where pip isolates builds, that has the build requirements only.
+            "VOCABSEG_SITE_PACKAGES": sysconfig.get_path("platlib"),
         }
         definitions = [f"-D{key}={value}" for key, value in options.items()]
         definitions += shlex.split(os.environ.get("CMAKE_ARGS", ""))
         subprocess.run([cmake, "-G", "Ninja", "-S", ROOT, "-B", build, *definitions], check=True)
         jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(os.cpu_count() or 1)
         subprocess.run([cmake, "--build", build, "--target", "_core", "-j", jobs], check=True)
+
+    def copy_extensions_to_source(self) -> None:
+        super().copy_extensions_to_source()
+        for ext in self.extensions:
+            beside = self.get_finalized_command("build_py").get_package_dir(ext.name.rpartition(".")[0])
+            built = Path(self.build_lib, *ext.name.split(".")).with_name(TENSORRT_LIBRARY)
+            copy = Path(beside, TENSORRT_LIBRARY)
+            copy.unlink(missing_ok=True)
+            if built.is_file():
+                shutil.copy2(built, copy)
 
     def source_tree_rpath(self) -> str:
         """An editable install leaves the extension in the source tree, away from OpenVINO's wheel."""

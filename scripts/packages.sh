@@ -7,6 +7,8 @@ done
 [ -z "$missing" ] && exit 0
 sudo=
 [ "$(id -u)" = 0 ] || sudo=sudo
-$sudo apt-get update -q
 # shellcheck disable=SC2086
-DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y $missing
+$sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -q -y $missing || {
+  echo "these packages are missing and could not be installed:$missing" >&2
+  exit 1
+}

@@ -11,7 +11,7 @@ import fake_core
 from vocabseg import core, doctor
 from vocabseg.cli import main
 from vocabseg.errors import BackendUnavailable
-from vocabseg.tensorrt import process
+from vocabseg.tensorrt import device, process
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +125,52 @@ def test_tensorrt_runs(monkeypatch) -> None:
     found = findings()["tensorrt build"]
     assert found.status == doctor.OK
     assert found.detail == "TensorRT 10.3.0 on Orin, SM 8.7, 5.1 GB of memory shared with the host free"
+
+
+NOT_BUILT = (
+    "libvocabseg_tensorrt.so cannot be opened: libvocabseg_tensorrt.so: cannot open shared object file: "
+    "No such file or directory; build it with -DVOCABSEG_TENSORRT=ON where TensorRT is installed"
+)
+OLD_INTERFACE = "libvocabseg_tensorrt.so has version 0 of its interface, expected version 1"
+NO_NVINFER = (
+    "libvocabseg_tensorrt.so cannot be opened: libnvinfer.so.10: cannot open shared object file: "
+    "No such file or directory; install libnvinfer.so.10, which libvocabseg_tensorrt.so was built with"
+)
+NO_DRIVER = "libcuda.so.1 is not installed: libcuda.so.1: cannot open shared object file"
+OLD_DRIVER = "the NVIDIA driver supports CUDA 11.0, expected 12.0 or newer; update the driver"
+NO_DEVICE = "cuInit failed: CUDA_ERROR_NO_DEVICE; check that nvidia-smi shows a device"
+ON_X86 = {
+    NOT_BUILT: "pip install 'tensorrt>=10.14,<11' && CMAKE_ARGS=-DVOCABSEG_FETCH_TENSORRT_HEADERS=ON pip install",
+    OLD_INTERFACE: "pip install 'tensorrt>=10.14,<11' && CMAKE_ARGS=-DVOCABSEG_FETCH_TENSORRT_HEADERS=ON pip",
+    NO_NVINFER: "pip install 'tensorrt==10.*'",
+    NO_DRIVER: "sudo ubuntu-drivers install",
+    OLD_DRIVER: "sudo ubuntu-drivers install",
+    NO_DEVICE: "nvidia-smi",
+}
+ON_ARM = {
+    NOT_BUILT: "sudo apt install libnvinfer-dev && CMAKE_ARGS='-DVOCABSEG_TENSORRT=ON -DVOCABSEG_FETCH_HIGHWAY=ON' pip",
+    OLD_INTERFACE: "sudo apt install libnvinfer-dev && CMAKE_ARGS='-DVOCABSEG_TENSORRT=ON",
+    NO_NVINFER: "sudo apt install libnvinfer10",
+    NO_DRIVER: "sudo apt install nvidia-jetpack",
+    OLD_DRIVER: "sudo apt install nvidia-jetpack",
+    NO_DEVICE: "nvidia-smi",
+}
+CASES = [("x86_64", *case) for case in ON_X86.items()] + [("aarch64", *case) for case in ON_ARM.items()]
+
+
+@pytest.mark.parametrize(("machine", "reason", "fix"), CASES)
+def test_each_lack_of_the_tensorrt_engine_has_its_command(monkeypatch, machine, reason, fix) -> None:
+    backends = [
+        {"id": "openvino-cpu", "available": True, "reason": ""},
+        {"id": "tensorrt", "available": False, "reason": reason},
+    ]
+    lacking = fake_core.module()
+    lacking.backends = lambda: backends
+    monkeypatch.setattr(core, "load_core", lambda: lacking)
+    monkeypatch.setattr(device.platform, "machine", lambda: machine)
+    found = findings()["engine tensorrt"]
+    assert (found.status, found.detail) == (doctor.OPTIONAL, reason)
+    assert found.fix.startswith(fix)
 
 
 def fail_with(error: Exception):

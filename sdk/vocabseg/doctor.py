@@ -129,17 +129,17 @@ def _engines() -> list[Finding]:
     findings = []
     for backend in backends:
         status = OK if backend["available"] else OPTIONAL if usable else BROKEN
-        fix = None if backend["available"] else _engine_fix(backend["id"])
+        fix = None if backend["available"] else _engine_fix(backend["id"], backend["reason"])
         findings.append(Finding(f"engine {backend['id']}", status, backend["reason"] or "usable", fix))
     return findings
 
 
-def _engine_fix(name: str) -> str | None:
+def _engine_fix(name: str, reason: str) -> str | None:
+    from .tensorrt.advice import engine_fix
+
     if name.startswith("openvino"):
         return "pip install --force-reinstall openvino"
-    if name.startswith("tensorrt"):
-        return "pip install 'vocabseg[tensorrt]'   (Jetson: sudo apt install python3-libnvinfer)"
-    return None
+    return engine_fix(reason) if name.startswith("tensorrt") else None
 
 
 def _tensorrt() -> list[Finding]:

@@ -26,15 +26,23 @@ void* open_beside_or_by_name(const std::string& name) {
   return open(there ? beside.string() : name);
 }
 
+// The dynamic linker's reason begins with the file that it could not load.
+std::string advice(const std::string& name, const std::string& reason) {
+  const std::string file = reason.substr(0, reason.find(':'));
+  const bool is_dependency = file.find(name) == std::string::npos && file.find(".so") < file.size();
+  return is_dependency ? "; install " + file + ", which " + name + " was built with"
+                       : "; build it with -DVOCABSEG_TENSORRT=ON where TensorRT is installed, "
+                         "see docs/cpp.md";
+}
+
 }  // namespace
 
 TensorRtLibrary::TensorRtLibrary(const std::string& name) {
   void* handle = open_beside_or_by_name(name);
   if (!handle) {
-    const char* reason = dlerror();
-    throw BackendUnavailable(name + " cannot be opened: " + (reason ? reason : "no reason given") +
-                             "; build it with -DVOCABSEG_TENSORRT=ON where TensorRT is installed, "
-                             "see docs/cpp.md");
+    const char* error = dlerror();
+    const std::string reason = error ? error : "no reason given";
+    throw BackendUnavailable(name + " cannot be opened: " + reason + advice(name, reason));
   }
   handle_ = {handle, dlclose};
   const auto entry =

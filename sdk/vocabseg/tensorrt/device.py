@@ -66,9 +66,14 @@ def import_tensorrt() -> Any:
 
 def install_command() -> str:
     """How TensorRT comes to this machine."""
-    if is_tegra() or platform.machine() == "aarch64":
+    if is_arm():
         return "sudo apt install python3-libnvinfer (JetPack 6 or newer; a venv sees it with --system-site-packages)"
     return "pip install 'vocabseg[tensorrt]'"
+
+
+def is_arm() -> bool:
+    """Whether TensorRT comes as Debian packages: on a Jetson, and on other machines with 64-bit Arm."""
+    return is_tegra() or platform.machine() == "aarch64"
 
 
 def is_tegra() -> bool:
