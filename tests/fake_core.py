@@ -36,9 +36,11 @@ class Bundle:
 
 class TextEncoder:
     prompts: ClassVar[list[str]] = []
+    engines: ClassVar[list[str]] = []
 
     @staticmethod
-    def for_words(bundle, backend, threads) -> TextEncoder:
+    def for_words(bundle, backend, threads, engines="", allow_smaller_batch=False, log=None) -> TextEncoder:
+        TextEncoder.engines.append(engines)
         return TextEncoder()
 
     def encode(self, prompts: list[str]) -> np.ndarray:
@@ -47,8 +49,19 @@ class TextEncoder:
 
 
 class Segmenter:
-    def __init__(self, bundle, backend="auto", threads=0, precision="auto", log=None, cubins="") -> None:
+    def __init__(
+        self,
+        bundle,
+        backend="auto",
+        threads=0,
+        precision="auto",
+        log=None,
+        cubins="",
+        engines="",
+        allow_smaller_batch=False,
+    ) -> None:
         self.backend, self.backend_reason = "fake-cpu float32", "auto: the only one"
+        self.engines, self.allow_smaller_batch = engines, allow_smaller_batch
         self.threads = threads
         self.arguments: tuple = ()
         log("info", "fake engine started")

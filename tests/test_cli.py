@@ -77,6 +77,24 @@ def test_lines_fit_80_columns(bundle, tmp_path, capsys) -> None:
     assert all(terminal.text_width(line) <= 80 for line in capsys.readouterr().out.splitlines())
 
 
+def test_options_of_the_engine(bundle, photo, capsys, monkeypatch) -> None:
+    opened = []
+
+    class Recorded(fake_core.Segmenter):
+        def __init__(self, *arguments) -> None:
+            super().__init__(*arguments)
+            opened.append((arguments[1], self.engines, self.allow_smaller_batch))
+
+    core = fake_core.module()
+    core.Segmenter = Recorded
+    monkeypatch.setattr(segmenter_module, "load_core", lambda: core)
+    options = ["--bundle", bundle, "--backend", "tensorrt", "--engines", "/mine", "--allow-smaller-batch"]
+    assert main(["segment", photo, WORDS, *options]) == 0
+    assert main(["vocab", "build", WORDS, "--out", "v.safetensors", *options]) == 0
+    assert main(["segment", photo, WORDS, "--bundle", bundle]) == 0
+    assert opened == [("tensorrt", "/mine", True)] * 2 + [("auto", "", False)]
+
+
 def test_words_may_follow_options(bundle, photo, capsys) -> None:
     assert main(["segment", photo, "--bundle", bundle, "--json", WORDS]) == 0
     assert document(capsys)["images"][0]["names"] == ["road", "car", "sky"]

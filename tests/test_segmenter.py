@@ -57,6 +57,18 @@ def test_a_picture_and_words_in_labels_out(seg) -> None:
     assert result.timing["total"] == pytest.approx(23.1 + result.timing["read"])
 
 
+def test_engines_of_tensorrt(bundle, tmp_path) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["image_encoder"] = {"variants": {"float32": "text.onnx"}}
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+    cache = str(tmp_path / "home" / "engines" / f"fake-{'ab' * 6}")
+    for given, folder in ((None, ""), ("cache", cache), (Path("cache"), "cache"), ("/mine", "/mine")):
+        segmenter = vocabseg.Segmenter.load(bundle, engines=given, allow_smaller_batch=given is not None)
+        assert (segmenter._core.engines, segmenter._core.allow_smaller_batch) == (folder, given is not None)
+        segmenter.set_vocabulary([f"word {folder}"])
+        assert fake_core.TextEncoder.engines[-1] == folder, "words too"
+
+
 def test_templates_are_the_bundles_unless_given(seg) -> None:
     seg.set_vocabulary("road; car")
     assert seg.vocabulary.templates == "simple7"

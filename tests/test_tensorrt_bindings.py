@@ -9,8 +9,8 @@ import pytest
 
 import fake_bindings
 from fake_gpu import LEGACY, FakeGpu
-from vocabseg.errors import BackendUnavailable, EngineError
-from vocabseg.tensorrt.cuda import Cuda, NoMemory, open_cuda
+from vocabseg.errors import BackendUnavailable, EngineError, OutOfMemory
+from vocabseg.tensorrt.cuda import Cuda, open_cuda
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def test_everything_is_given_back(cuda: Cuda, gpu: FakeGpu) -> None:
 def test_short_memory(cuda: Cuda, gpu: FakeGpu) -> None:
     gpu.limit = gpu.host_limit = 1 << 20
     with cuda.current():
-        with pytest.raises(NoMemory, match=r"the GPU has no 3\.0 MiB left"):
+        with pytest.raises(OutOfMemory, match=r"the GPU has no 3\.0 MiB left"):
             cuda.allocate(3 << 20)
-        with pytest.raises(NoMemory, match=r"the host cannot lock 3\.0 MiB"):
+        with pytest.raises(OutOfMemory, match=r"the host cannot lock 3\.0 MiB"):
             cuda.pin(3 << 20)
 
 

@@ -9,7 +9,7 @@ import pytest
 import fake_bindings
 from fake_gpu import FakeGpu
 from tensorrt_runs import OnGpu, check, contents, network, rows, session
-from vocabseg.errors import EngineError
+from vocabseg.errors import EngineError, OutOfMemory
 
 BATCHES = (1, 12)
 OF_ONE_ROW = 1000 + 12 + 12 + 4  # activations, x, y, z
@@ -80,14 +80,14 @@ def test_not_even_the_least_fits(open_session, gpu: FakeGpu, batches: tuple[int,
     gpu.limit = OF_ONE_ROW // 2
     engine = open_session(network(batch=batches), allow_smaller_batch=True)
     for count in (1, 12):
-        with pytest.raises(EngineError, match=f"cannot run {batches[0]} rows at once.*vocabseg build here"):
+        with pytest.raises(OutOfMemory, match=f"cannot run {batches[0]} rows at once.*vocabseg build here"):
             engine.run({"x": rows(count)})
     assert gpu.used() == 0 and not gpu.pinned
 
 
 def test_host_memory_that_cannot_be_locked(open_session, gpu: FakeGpu) -> None:
     gpu.host_limit = 40
-    with pytest.raises(EngineError, match="cannot run 12 rows at once: the host cannot lock"):
+    with pytest.raises(OutOfMemory, match="cannot run 12 rows at once: the host cannot lock"):
         open_session().run({"x": rows(12)})
     engine = open_session(allow_smaller_batch=True)
     check(engine.run({"x": rows(12)}), rows(12))
@@ -97,7 +97,7 @@ def test_host_memory_that_cannot_be_locked(open_session, gpu: FakeGpu) -> None:
 @pytest.mark.parametrize("failing", ["context", "run"])
 def test_what_tensorrt_says_of_memory(open_session, failing: str) -> None:
     net = network(failing=failing, said="Error Code 2: OutOfMemory (Requested size was 9 bytes.)")
-    with pytest.raises(EngineError, match="cannot run 1 rows at once: .*OutOfMemory.*vocabseg build here"):
+    with pytest.raises(OutOfMemory, match="cannot run 1 rows at once: .*OutOfMemory.*vocabseg build here"):
         open_session(net).run({"x": rows(1)})
 
 

@@ -77,9 +77,9 @@ def agreement(context: Context, outcome: Outcome) -> None:
     passed = found["agreement"] >= LEAST_AGREEMENT
     outcome.checks.append(Check("labels of a frame", passed, detail, claims.RUNTIME))
     stages = ", ".join(found["stages"])
-    whole = "network" in found["stages"]  # of the stages of a frame that stays on the device
+    whole = "upload" in found["stages"]  # a stage of frames that stay on the device
     said = "labels only; copies, streams and allocations were not observed"
-    elsewhere = f"the frame was not on the device: its stages are {stages}, expected network among them"
+    elsewhere = f"the frame was not on the device: its stages are {stages}, expected upload among them"
     outcome.checks.append(
         Check("frame on the device", whole and passed, said if whole else elsewhere, claims.FRAME)
     )

@@ -28,6 +28,10 @@ void bind_errors(py::module_&) {
   translate<BundleError>("BundleError");
   translate<BackendUnavailable>("BackendUnavailable");
   translate<EngineError>("EngineError");
+  translate<EngineMismatch>("EngineMismatch");
+  translate<OutOfMemory>("OutOfMemory");
+  translate<ParityError>("ParityError");
+  translate<CacheError>("CacheError");
   translate<ImageError>("ImageError");
   translate<VocabularyError>("VocabularyError");
   translate<MaskError>("MaskError");

@@ -172,9 +172,12 @@ py::dict plan(const Segmenter& segmenter, int height, int width) {
 
 std::unique_ptr<Segmenter> make_segmenter(const Bundle& bundle, const std::string& backend,
                                           int threads, const std::string& precision,
-                                          const py::object& log, const std::string& cubins) {
+                                          const py::object& log, const std::string& cubins,
+                                          const std::string& engines, bool allow_smaller_batch) {
   Settings settings = make_settings(backend, threads, precision, log);
   settings.cubins = cubins;
+  settings.engines = engines;
+  settings.allow_smaller_batch = allow_smaller_batch;
   py::gil_scoped_release release;
   return std::make_unique<Segmenter>(bundle, settings);
 }
@@ -185,7 +188,7 @@ void bind_segmenter(py::module_& module) {
   py::class_<Segmenter>(module, "Segmenter", "Segments frames with one bundle.")
       .def(py::init(&make_segmenter), py::arg("bundle"), py::arg("backend") = "auto",
            py::arg("threads") = 0, py::arg("precision") = "auto", py::arg("log") = py::none(),
-           py::arg("cubins") = "")
+           py::arg("cubins") = "", py::arg("engines") = "", py::arg("allow_smaller_batch") = false)
       .def("set_vocabulary", set_vocabulary, py::arg("query_to_class"), py::arg("classes"),
            py::arg("background"), py::arg("embeddings"),
            "int32 [Q], number of classes, background classes, float32 [Q, D] unit rows.")

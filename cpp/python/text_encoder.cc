@@ -34,12 +34,17 @@ void bind_text_encoder(py::module_& module) {
            py::arg("precision") = "auto")
       .def_static(
           "for_words",
-          [](const Bundle& bundle, const std::string& backend, int threads) {
-            const Settings settings = make_settings(backend, threads, "auto", py::none());
+          [](const Bundle& bundle, const std::string& backend, int threads,
+             const std::string& engines, bool allow_smaller_batch, const py::object& log) {
+            Settings settings = make_settings(backend, threads, "auto", log);
+            settings.engines = engines;
+            settings.allow_smaller_batch = allow_smaller_batch;
             py::gil_scoped_release release;
             return TextEncoder::for_words(bundle, settings);
           },
           py::arg("bundle"), py::arg("backend") = "auto", py::arg("threads") = 0,
+          py::arg("engines") = "", py::arg("allow_smaller_batch") = false,
+          py::arg("log") = py::none(),
           "For rows that are kept: float32, or the precision of TensorRT's engine.")
       .def("encode", encode, py::arg("prompts"), "float32 [T, D], one unit row per prompt.")
       .def_property_readonly("backend", &TextEncoder::backend);

@@ -23,6 +23,8 @@ std::string tensorrt_problem(const Bundle& bundle, const std::string& tower,
   try {
     check_tensorrt_engine(bundle, tower, settings);
     return "";
+  } catch (const CacheError&) {
+    throw;  // a folder that others can write to is never passed over
   } catch (const VocabsegError& error) {
     return error.what();
   }

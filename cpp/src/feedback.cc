@@ -1,13 +1,29 @@
 #include "feedback.hpp"
 
+#include <cstddef>
 #include <numeric>
 #include <utility>
 
+#include "engine_batches.hpp"
 #include "kernels/patch_text_similarity/cpu.h"
 #include "kernels/same_region/cpu.h"
 #include "refined_labels.hpp"
 
 namespace vocabseg {
+namespace {
+
+// So many rows of float32 views on the host.
+TensorMap rows_of(TensorMap views, int64_t first, int64_t count) {
+  for (auto& [name, view] : views) {
+    int64_t row = 1;
+    for (size_t i = 1; i < view.shape.size(); ++i) row *= view.shape[i];
+    view.data = static_cast<float*>(view.data) + first * row;
+    view.shape[0] = count;
+  }
+  return views;
+}
+
+}  // namespace
 
 FeedbackPass::FeedbackPass(const Bundle& bundle, std::unique_ptr<Engine> engine)
     : manifest_(bundle.manifest()),
@@ -48,10 +64,12 @@ void FeedbackPass::run(const WindowBatch& batch, const int32_t* patch_labels,
   const EncoderSpec& encoder = *manifest_.feedback_encoder;
   TensorMap inputs = batch.extra;
   inputs[encoder.input] = {DType::kFloat32, {batch.count, patches, patches}, shared_.data()};
-  engine_->run(inputs,
-               {{encoder.output,
-                 {DType::kFloat32, {batch.count, patches, manifest_.embed_dim}, batch.features}}},
-               nullptr);
+  const TensorMap outputs = {
+      {encoder.output,
+       {DType::kFloat32, {batch.count, patches, manifest_.embed_dim}, batch.features}}};
+  in_batches(*engine_, batch.count, batch.count, [&](int64_t first, int64_t count) {
+    engine_->run(rows_of(inputs, first, count), rows_of(outputs, first, count), nullptr);
+  });
 }
 
 std::vector<int32_t> FeedbackPass::patch_labels(const float* window, const float* scores,

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "engine_batches.hpp"
 #include "kernels/preprocessing/cpu.h"
 #include "vocabseg/error.hpp"
 
@@ -20,7 +21,8 @@ int64_t values_of(const std::vector<int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
 }
 
-int64_t batch_size(const EncoderSpec& encoder, const Engine& engine) {
+// Windows of a run, where the engine takes as many as one likes if it says nothing.
+int64_t most_windows(const EncoderSpec& encoder, const Engine& engine) {
   int64_t bytes = 1;
   for (const auto& [name, shape] : encoder.extra_outputs) bytes += 4 * values_of(shape);
   const int64_t largest = engine.traits().largest_batch;
@@ -75,9 +77,7 @@ FramePlan plan_frame(const Manifest& manifest, int height, int width) {
 }
 
 FrameEncoder::FrameEncoder(const Bundle& bundle, std::unique_ptr<Engine> engine)
-    : manifest_(bundle.manifest()),
-      engine_(std::move(engine)),
-      batch_(batch_size(manifest_.image_encoder, *engine_)) {}
+    : manifest_(bundle.manifest()), engine_(std::move(engine)) {}
 
 const float* FrameEncoder::encode(const kernels::ImageView& image, const FramePlan& plan,
                                   kernels::ThreadPool& pool, StageClock& clock,
@@ -100,19 +100,19 @@ const float* FrameEncoder::encode(const kernels::ImageView& image, const FramePl
 void FrameEncoder::run_engine(const float* windows, int64_t count, float* features,
                               const BatchStep& step) {
   const int64_t height = manifest_.window.height, width = manifest_.window.width;
-  for (int64_t first = 0; first < count; first += batch_) {
-    const int64_t n = std::min(batch_, count - first);
+  const EncoderSpec& encoder = manifest_.image_encoder;
+  const int64_t most = most_windows(encoder, *engine_);
+  in_batches(*engine_, count, most, [&](int64_t first, int64_t n) {
     WindowBatch batch{first, n, windows + first * 3 * height * width,
                       features + first * patches() * dim(), extra_outputs(n)};
     TensorMap outputs = batch.extra;
-    outputs[manifest_.image_encoder.output] = {
-        DType::kFloat32, {n, patches(), dim()}, batch.features};
+    outputs[encoder.output] = {DType::kFloat32, {n, patches(), dim()}, batch.features};
     // Engines do not write to their inputs.
     auto* input = const_cast<float*>(batch.windows);
-    engine_->run({{manifest_.image_encoder.input, {DType::kFloat32, {n, 3, height, width}, input}}},
-                 outputs, nullptr);
+    engine_->run({{encoder.input, {DType::kFloat32, {n, 3, height, width}, input}}}, outputs,
+                 nullptr);
     step(batch);
-  }
+  });
 }
 
 TensorMap FrameEncoder::extra_outputs(int64_t count) {

@@ -61,7 +61,6 @@ class FrameEncoder {
 
   Manifest manifest_;
   std::unique_ptr<Engine> engine_;
-  int64_t batch_;                          // windows per run of the engine
   std::vector<float> windows_, features_;  // reused from frame to frame
   std::map<std::string, std::vector<float>> extra_;
 };

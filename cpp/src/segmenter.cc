@@ -74,7 +74,7 @@ struct Segmenter::Impl {
     StageClock clock;
     RegionLabels out = pool(clock, *current);
     check_cancelled();
-    clock.stop("pooling");
+    out.timing.empty() ? clock.stop("pooling") : clock.stop(out.timing);
     classify_regions(*current, bundle.manifest().logit_scale, pipeline.pool(), out);
     clock.stop("similarity");
     out.timing = clock.finish();

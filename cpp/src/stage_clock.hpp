@@ -21,6 +21,12 @@ class StageClock {
     last_ = now;
   }
 
+  // The same, where the time was measured as several stages; their total is left out.
+  void stop(const std::vector<std::pair<std::string, double>>& stages) {
+    stages_.insert(stages_.end(), stages.begin(), stages.end() - 1);
+    last_ = Clock::now();
+  }
+
   std::vector<std::pair<std::string, double>> finish() {
     stages_.emplace_back("total", milliseconds(Clock::now() - start_));
     return std::move(stages_);

@@ -4,13 +4,14 @@
 #include <cmath>
 #include <utility>
 
+#include "engine_batches.hpp"
 #include "vocabseg/error.hpp"
 #include "vocabseg/tokenizer.hpp"
 
 namespace vocabseg {
 namespace {
 
-constexpr size_t kBatch = 64;  // prompts per run: bounds the memory of the network
+constexpr int64_t kBatch = 64;  // prompts per run: bounds the memory of the network
 
 Tokenizer open_tokenizer(const Bundle& bundle) {
   const Manifest& manifest = bundle.manifest();
@@ -90,10 +91,12 @@ TextEncoder& TextEncoder::operator=(TextEncoder&&) noexcept = default;
 std::vector<float> TextEncoder::encode(const std::vector<std::string>& prompts) const {
   const auto width = static_cast<size_t>(impl_->dim);
   std::vector<float> rows(prompts.size() * width);
-  for (size_t begin = 0; begin < prompts.size(); begin += kBatch) {
-    const size_t count = std::min(kBatch, prompts.size() - begin);
-    impl_->run(prompts.data() + begin, count, rows.data() + begin * width);
-  }
+  in_batches(*impl_->engine, static_cast<int64_t>(prompts.size()), kBatch,
+             [&](int64_t first, int64_t count) {
+               const auto begin = static_cast<size_t>(first);
+               impl_->run(prompts.data() + begin, static_cast<size_t>(count),
+                          rows.data() + begin * width);
+             });
   for (size_t i = 0; i < prompts.size(); ++i) normalize(rows.data() + i * width, width);
   return rows;
 }

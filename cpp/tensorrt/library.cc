@@ -59,6 +59,8 @@ struct vocabseg_tensorrt_engine {
   std::unique_ptr<trt::ICudaEngine> engine;
   std::unique_ptr<trt::IExecutionContext> context;
   int32_t profile = 0;
+  void* memory = nullptr;  // that the context has, of so many bytes; none since the last `prepare`
+  int64_t bytes = 0;
 };
 
 namespace {
@@ -89,10 +91,11 @@ int32_t profile_for(const trt::ICudaEngine& engine, const vocabseg_tensorrt_view
   return -1;
 }
 
-// The call that failed, or null.
-const char* queue(Engine& engine, const vocabseg_tensorrt_view* views, int32_t count,
-                  cudaStream_t stream) {
+// The call that failed, or null. Where the shapes' need is not told, it is at most the profile's.
+const char* set_shapes(Engine& engine, const vocabseg_tensorrt_view* views, int32_t count,
+                       cudaStream_t stream, int64_t& bytes) {
   trt::IExecutionContext& context = *engine.context;
+  engine.memory = nullptr, engine.bytes = 0;
   const int32_t profile = profile_for(*engine.engine, views, count);
   if (profile < 0) return "finding a profile for these shapes";
   if (profile != engine.profile) {
@@ -102,7 +105,21 @@ const char* queue(Engine& engine, const vocabseg_tensorrt_view* views, int32_t c
   for (int32_t i = 0; i < count; ++i) {
     const auto& view = views[i];
     if (view.is_input && !context.setInputShape(view.name, dims(view))) return "setInputShape";
-    if (!context.setTensorAddress(view.name, view.data)) return "setTensorAddress";
+  }
+  bytes = static_cast<int64_t>(context.updateDeviceMemorySizeForShapes());
+  if (bytes == 0) bytes = engine.engine->getDeviceMemorySizeForProfileV2(profile);
+  return nullptr;
+}
+
+const char* queue(Engine& engine, const vocabseg_tensorrt_view* views, int32_t count, void* memory,
+                  int64_t bytes, cudaStream_t stream) {
+  trt::IExecutionContext& context = *engine.context;
+  if (memory != engine.memory || bytes != engine.bytes) {
+    context.setDeviceMemoryV2(memory, bytes);
+    engine.memory = memory, engine.bytes = bytes;
+  }
+  for (int32_t i = 0; i < count; ++i) {
+    if (!context.setTensorAddress(views[i].name, views[i].data)) return "setTensorAddress";
   }
   return context.enqueueV3(stream) ? nullptr : "enqueueV3";
 }
@@ -112,7 +129,8 @@ const char* open_plan(Engine& engine, const void* plan, size_t bytes) {
   if (!engine.runtime) return "createInferRuntime";
   engine.engine.reset(engine.runtime->deserializeCudaEngine(plan, bytes));
   if (!engine.engine) return "deserializeCudaEngine";
-  engine.context.reset(engine.engine->createExecutionContext());
+  engine.context.reset(engine.engine->createExecutionContext(
+      trt::ExecutionContextAllocationStrategy::kUSER_MANAGED));
   return engine.context ? nullptr : "createExecutionContext";
 }
 
@@ -132,6 +150,20 @@ Engine* open_engine(const void* plan, size_t bytes, Error* error) {
 
 void close_engine(Engine* engine) { delete engine; }
 
+void add_profiles(const trt::ICudaEngine& network, vocabseg_tensorrt_tensor& tensor) {
+  for (int32_t profile = 0; profile < network.getNbOptimizationProfiles(); ++profile) {
+    const trt::Dims least =
+        network.getProfileShape(tensor.name, profile, trt::OptProfileSelector::kMIN);
+    const trt::Dims most =
+        network.getProfileShape(tensor.name, profile, trt::OptProfileSelector::kMAX);
+    for (int32_t k = 0; k < most.nbDims; ++k) {
+      int64_t &smallest = tensor.smallest[k], &largest = tensor.largest[k];
+      smallest = smallest < 0 ? least.d[k] : std::min<int64_t>(smallest, least.d[k]);
+      largest = std::max<int64_t>(largest, most.d[k]);
+    }
+  }
+}
+
 int32_t tensors(const Engine* engine, vocabseg_tensorrt_tensor* out, int32_t capacity) {
   const trt::ICudaEngine& network = *engine->engine;
   const int32_t count = network.getNbIOTensors();
@@ -144,33 +176,46 @@ int32_t tensors(const Engine* engine, vocabseg_tensorrt_tensor* out, int32_t cap
     tensor.type = type_of(network.getTensorDataType(name));
     tensor.rank = shape.nbDims;
     std::copy_n(shape.d, shape.nbDims, tensor.shape);
+    std::copy_n(shape.d, shape.nbDims, tensor.smallest);
     std::copy_n(shape.d, shape.nbDims, tensor.largest);
-    const int32_t profiles = tensor.is_input ? network.getNbOptimizationProfiles() : 0;
-    for (int32_t profile = 0; profile < profiles; ++profile) {
-      const trt::Dims most = network.getProfileShape(name, profile, trt::OptProfileSelector::kMAX);
-      for (int32_t k = 0; k < most.nbDims; ++k) {
-        tensor.largest[k] = std::max<int64_t>(tensor.largest[k], most.d[k]);
-      }
-    }
+    if (tensor.is_input) add_profiles(network, tensor);
     out[i] = tensor;
   }
   return count;
 }
 
-int32_t run_engine(Engine* engine, const vocabseg_tensorrt_view* views, int32_t count, void* stream,
-                   Error* error) {
+// Calls `work`, which returns the call that failed or null. Whether nothing did.
+template <class Work>
+bool guarded(Engine* engine, Error* error, const Work& work) {
   try {
-    const char* failed = queue(*engine, views, count, static_cast<cudaStream_t>(stream));
-    if (!failed) return 0;
+    const char* failed = work();
+    if (!failed) return true;
     engine->logger.explain(failed, *error);
   } catch (const std::exception& exception) {
     std::snprintf(error->text, sizeof(error->text), "%s", exception.what());
   }
-  return 1;
+  return false;
 }
 
-constexpr vocabseg_tensorrt_api kApi = {VOCABSEG_TENSORRT_ABI, version, open_engine,
-                                        close_engine,          tensors, run_engine};
+int64_t prepare_engine(Engine* engine, const vocabseg_tensorrt_view* views, int32_t count,
+                       void* stream, Error* error) {
+  int64_t bytes = 0;
+  const bool done = guarded(engine, error, [&] {
+    return set_shapes(*engine, views, count, static_cast<cudaStream_t>(stream), bytes);
+  });
+  return done ? bytes : -1;
+}
+
+int32_t run_engine(Engine* engine, const vocabseg_tensorrt_view* views, int32_t count, void* memory,
+                   int64_t bytes, void* stream, Error* error) {
+  const bool done = guarded(engine, error, [&] {
+    return queue(*engine, views, count, memory, bytes, static_cast<cudaStream_t>(stream));
+  });
+  return done ? 0 : 1;
+}
+
+constexpr vocabseg_tensorrt_api kApi = {
+    VOCABSEG_TENSORRT_ABI, version, open_engine, close_engine, tensors, prepare_engine, run_engine};
 
 }  // namespace
 

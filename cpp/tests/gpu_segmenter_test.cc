@@ -39,6 +39,9 @@ TEST_F(GpuSegmenters, GiveWhatTheCpuGives) {
   const RegionLabels want = cpu.classify_masks(picture.view(), masks);
   EXPECT_EQ(got.class_ids, want.class_ids);
   EXPECT_EQ(got.area, want.area);
+  std::string stages;
+  for (const auto& [stage, milliseconds] : got.timing) stages += stage + " ";
+  EXPECT_EQ(stages, "upload preprocess encode pooling download similarity total ");
 }
 
 TEST_F(GpuSegmenters, ReadUnusualImagesOnTheCpu) {

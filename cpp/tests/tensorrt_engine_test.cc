@@ -61,6 +61,11 @@ TEST_F(TensorRtEngines, TensorsThatDoNotFitAreNamed) {
           .find("tensor windows is [5, 3, 32, 32], the engine holds at most [4, 3, 32, 32]; for a "
                 "larger batch run: vocabseg build "),
       0u);
+  write_engine(record(), "plan 4 2");
+  EXPECT_NE(thrown<EngineMismatch>([&] {
+              run(*make(), {1, 3, 32, 32}, {1, 16, 16});
+            }).find("the engine holds at least [2, 3, 32, 32]; for a smaller batch run: vocabseg"),
+            std::string::npos);
   EXPECT_NE(message({1, 3, 32, 33}, {1, 16, 16}).find("is [1, 3, 32, 33]"), std::string::npos);
   EXPECT_NE(message({1, 3, 32, 32}, {1, 16, 8}).find("features is [1, 16, 8], the engine holds "),
             std::string::npos);
@@ -128,7 +133,8 @@ TEST_F(TensorRtEngines, EveryFailureOfTheDriverLeaksNothing) {
     });
     fake().fail_in = 0;
     if (fake().failed.empty()) break;
-    const bool named = message.find("CUDA_ERROR_OUT_OF_MEMORY") != std::string::npos;
+    const bool named = message.find("CUDA_ERROR_OUT_OF_MEMORY") != std::string::npos ||
+                       message.find("of GPU memory for a batch of 1") != std::string::npos;
     EXPECT_TRUE(named || fake().failed.find("cuCtx") == 0) << fake().failed << ": " << message;
     if (fake().failed.find("cuCtx") == 0) fake().misuse.clear();  // it may fail in a destructor
     set_current(nullptr);
@@ -151,11 +157,16 @@ TEST_F(TensorRtEngines, BackendsSayWhatIsMissing) {
   EXPECT_EQ(reason({FAKE_CUDA, "libnobody.so", 0}).find("libnobody.so cannot be opened: "), 0u);
   EXPECT_NE(reason({FAKE_CUDA, "libnobody.so", 0}).find("-DVOCABSEG_TENSORRT=ON"),
             std::string::npos);
-  EXPECT_NE(reason({FAKE_CUDA, FAKE_TENSORRT_OTHER, 0}).find("has version 2 of its interface, "),
+  EXPECT_NE(reason({FAKE_CUDA, FAKE_TENSORRT_OTHER, 0}).find("has version 1 of its interface, "),
             std::string::npos);
   EXPECT_NE(reason({FAKE_CUDA, FAKE_CUDA, 0}).find("has no version"), std::string::npos);
   EXPECT_NE(reason({"libcuda-of-nobody.so.1", FAKE_TENSORRT, 0}).find("install the NVIDIA driver"),
             std::string::npos);
+  fake().devices.clear();
+  EXPECT_NE(
+      reason(place()).find("CUDA_ERROR_NO_DEVICE (as the test wanted); check that nvidia-smi"),
+      std::string::npos);
+  fake().devices.resize(1);
   fake().version = 11040;
   EXPECT_NE(reason(place()).find("supports CUDA 11.4, expected 12.0"), std::string::npos);
 }

@@ -1,11 +1,13 @@
-"""The compiled core, loaded on first use, and the bundles that come by name."""
+"""The compiled core, loaded on first use, and the bundles and folders of engines that have names."""
 
 from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from .errors import BackendUnavailable, BundleError
 
@@ -36,3 +38,17 @@ def bundle_path(bundle: str | os.PathLike[str]) -> Path:
         f"no bundle folder at {path}; use 'demo', or make one: "
         f"vocabseg export ViT-B-16 --pretrained openai --out {path}"
     )
+
+
+def engine_folder(manifest: Mapping[str, Any], engines: str | os.PathLike[str] | None) -> str:
+    """Where a bundle's TensorRT engines are, as the core takes it: empty for its own folder, which None stands for.
+
+    ``"cache"`` is the folder of ``vocabseg build --cache``, anything else a path.
+    """
+    if engines is None:
+        return ""
+    if engines == "cache":
+        from .tensorrt.store import cache_folder
+
+        return str(cache_folder(manifest))
+    return str(Path(engines).expanduser())

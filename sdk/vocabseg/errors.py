@@ -24,6 +24,10 @@ class EngineMismatch(EngineError):
     """A built engine is of another graph, TensorRT, device or profile than the one it is asked to run as."""
 
 
+class OutOfMemory(EngineError):
+    """A device has too little memory for a run."""
+
+
 class ImageError(VocabsegError):
     """An image cannot be read, or its type, shape or size is not one that can be segmented."""
 

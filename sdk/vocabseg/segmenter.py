@@ -14,7 +14,7 @@ import numpy as np
 
 from . import masks as mask_forms
 from . import templates as template_sets
-from .core import bundle_path, load_core
+from .core import bundle_path, engine_folder, load_core
 from .embedding import Embedder
 from .errors import VocabularyError
 from .frames import as_pixels, size_of
@@ -36,20 +36,35 @@ class Segmenter:
     are set at the start, where it has one.
     """
 
-    def __init__(self, core: Any, bundle: Any, backend: str, threads: int | None, precision: str) -> None:
+    def __init__(
+        self,
+        core: Any,
+        bundle: Any,
+        backend: str,
+        threads: int | None,
+        precision: str,
+        engines: str | os.PathLike[str] | None = None,
+        allow_smaller_batch: bool = False,
+    ) -> None:
         self._lock = threading.Lock()
         self.manifest: dict[str, Any] = json.loads(bundle.manifest_json())
         cubins = str(FOLDER) if FOLDER.is_dir() else ""  # for the backend tensorrt
-        self._core = core.Segmenter(bundle, backend, threads or 0, precision, _log, cubins)
+        folder = engine_folder(self.manifest, engines)
+        self._core = core.Segmenter(
+            bundle, backend, threads or 0, precision, _log, cubins, folder, allow_smaller_batch
+        )
         stored = {
             name: Vocabulary.load(bundle.file(file))
             for name, file in (self.manifest.get("vocabularies") or {}).items()
         }
         has_text = bool(self.manifest.get("text_encoder"))
-        make_encoder = (
-            (lambda: core.TextEncoder.for_words(bundle, backend, threads or 0)) if has_text else None
-        )
-        self._embedder = Embedder(self.manifest, stored.values(), make_encoder)
+
+        def make_encoder() -> Any:
+            return core.TextEncoder.for_words(
+                bundle, backend, threads or 0, folder, allow_smaller_batch, _log
+            )
+
+        self._embedder = Embedder(self.manifest, stored.values(), make_encoder if has_text else None)
         self._vocabulary: Vocabulary | None = None
         self._palette = make_palette(0)
         if "default" in stored:
@@ -62,17 +77,24 @@ class Segmenter:
         backend: str = "auto",
         threads: int | None = None,
         precision: str = "auto",
+        engines: str | os.PathLike[str] | None = None,
+        allow_smaller_batch: bool = False,
     ) -> Segmenter:
         """Open a bundle folder, or ``"demo"``, and start its image engine.
 
         backend: ``"auto"`` picks one and logs why; a named one runs or raises `BackendUnavailable`. threads:
-        None for all cores. precision: ``"auto"``, or one that the bundle has, such as ``"float32"``. Raises
-        `BundleError`, `BackendUnavailable`, `EngineError`.
+        None for all cores. precision: ``"auto"``, or one that the bundle has, such as ``"float32"``. engines:
+        where TensorRT's are, None for the bundle's own, ``"cache"`` for those of ``vocabseg build --cache``, or
+        a folder, which must belong to this user and be writable by nobody else: an engine is executable
+        content. allow_smaller_batch: where the GPU has too little memory for a run, take half as many windows
+        at a time from then on and log a warning, instead of raising `OutOfMemory`. Raises `BundleError`,
+        `BackendUnavailable`, `EngineError` (`EngineMismatch`, `OutOfMemory`), `ParityError`, `CacheError`.
         """
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, or None for all cores; got {threads}")
         core = load_core()
-        return cls(core, core.Bundle.open(str(bundle_path(bundle))), backend, threads, precision)
+        opened = core.Bundle.open(str(bundle_path(bundle)))
+        return cls(core, opened, backend, threads, precision, engines, allow_smaller_batch)
 
     @property
     def vocabulary(self) -> Vocabulary | None:

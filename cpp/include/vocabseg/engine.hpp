@@ -38,7 +38,7 @@ struct EngineTraits {
   // run() does not wait for it.
   bool device_memory = false;
   bool capturable = false;    // such a run may be captured in a CUDA graph after one that was not
-  int64_t largest_batch = 0;  // of a run's first dimension; 0: any
+  int64_t largest_batch = 0;  // of a run's first dimension; 0: any. May fall with OutOfMemory
 };
 
 // A compiled network with named tensors. run() may be called from several threads.
@@ -47,13 +47,17 @@ class Engine {
   virtual ~Engine() = default;
 
   // Reads the inputs and writes the outputs in place; inputs are not changed. Throws EngineError if
-  // names, types or shapes are not those of the network, or the network fails.
+  // names, types or shapes are not those of the network, or the network fails; OutOfMemory where a
+  // run of fewer rows may fit: traits().largest_batch is smaller then, if that is allowed.
   virtual void run(const TensorMap& inputs, const TensorMap& outputs, Stream* stream) = 0;
 
   // Backend and precision, such as "openvino/bfloat16".
   virtual std::string id() const = 0;
 
   virtual EngineTraits traits() const { return {}; }
+
+  // A number that changes when runs that were captured before must not be replayed any more.
+  virtual uint64_t state() const { return 0; }
 };
 
 struct BackendInfo {
@@ -72,8 +76,9 @@ std::vector<BackendInfo> backends();
 BackendInfo choose_backend(const std::string& name);
 
 // The same for one of a bundle's networks, "image", "feedback" or "text": "auto" takes TensorRT
-// where an engine of it is built for this machine. Throws EngineError too, where TensorRT is asked
-// for by name and its engines do not fit.
+// where an engine of it is built for this machine. Throws EngineMismatch or ParityError too, where
+// TensorRT is asked for by name and its engines do not fit or failed their check, and CacheError
+// where others can write to settings.engines.
 BackendInfo choose_backend(const Bundle& bundle, const std::string& tower,
                            const Settings& settings);
 
@@ -82,8 +87,8 @@ BackendInfo choose_backend(const Bundle& bundle, const std::string& tower,
 // compile.
 std::unique_ptr<Engine> make_engine(const std::filesystem::path& onnx, const Settings& settings);
 
-// One of a bundle's networks, by the backend that choose_backend says. Throws BackendUnavailable,
-// or EngineError.
+// One of a bundle's networks, by the backend that choose_backend says. Throws as that, and
+// EngineError.
 std::unique_ptr<Engine> make_engine(const Bundle& bundle, const std::string& tower,
                                     const Settings& settings);
 

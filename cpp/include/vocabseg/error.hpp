@@ -30,6 +30,19 @@ class EngineError : public VocabsegError {
   using VocabsegError::VocabsegError;
 };
 
+// A built engine is of another graph, TensorRT, device or profile than the one it is asked to run
+// as.
+class EngineMismatch : public EngineError {
+ public:
+  using EngineError::EngineError;
+};
+
+// A device has too little memory for a run.
+class OutOfMemory : public EngineError {
+ public:
+  using EngineError::EngineError;
+};
+
 // An image's size or layout is not one that can be segmented.
 class ImageError : public VocabsegError {
  public:

@@ -19,6 +19,12 @@ struct Settings {
   // Folder of a set of cubins. With it the backend tensorrt runs whole frames on the GPU, where the
   // method's steps have a GPU version; else its networks alone.
   std::string cubins;
+  // Folder of TensorRT engines; "": the bundle's own, BUNDLE/engines. An engine is executable
+  // content: another folder must belong to this user, and nobody else may write to it.
+  std::string engines;
+  // Where the GPU has too little memory for a run, the backend tensorrt takes half as many windows
+  // at a time from then on, says so in the log, and tries again; else it throws OutOfMemory.
+  bool allow_smaller_batch = false;
   LogCallback log;
 };
 

@@ -5,8 +5,9 @@
 namespace vocabseg::cuda {
 namespace {
 
-// Of enums CUstream_flags, CUstreamCaptureMode and CUresult in cuda.h.
+// Of enums CUstream_flags, CUevent_record_flags, CUstreamCaptureMode and CUresult in cuda.h.
 constexpr unsigned kNonBlocking = 1;
+constexpr unsigned kRecord = 0, kRecordExternal = 1;  // the latter in a capture only
 constexpr int kThreadLocal = 1;
 constexpr Result kFirstCaptureError = 900, kLastCaptureError = 908;
 
@@ -33,8 +34,9 @@ DeviceStream::DeviceStream(const SharedGpu& gpu) : gpu_(gpu) {
   stream_ = {gpu, stream, &Driver::stream_destroy};
 }
 
-void DeviceStream::upload(const DeviceBuffer& to, const void* from, size_t bytes) const {
-  gpu_->check(gpu_->driver().copy_up(to.address(), from, bytes, handle()), "cuMemcpyHtoDAsync");
+void DeviceStream::upload(void* to, const void* from, size_t bytes) const {
+  gpu_->check(gpu_->driver().copy_up(reinterpret_cast<Address>(to), from, bytes, handle()),
+              "cuMemcpyHtoDAsync");
 }
 
 void DeviceStream::download(void* to, const std::byte* from, size_t bytes) const {
@@ -60,11 +62,14 @@ void DeviceStream::copy_rows(std::byte* to, int64_t to_pitch, const Rows& from, 
 }
 
 void DeviceStream::record(const Event& event) const {
-  gpu_->check(gpu_->driver().event_record(event.event_.get(), handle()), "cuEventRecord");
+  const unsigned flags = captures_ ? kRecordExternal : kRecord;
+  gpu_->check(gpu_->driver().event_record(event.event_.get(), handle(), flags),
+              "cuEventRecordWithFlags");
 }
 
 void DeviceStream::wait_for(StreamHandle other, const Event& event) const {
-  gpu_->check(gpu_->driver().event_record(event.event_.get(), other), "cuEventRecord");
+  gpu_->check(gpu_->driver().event_record(event.event_.get(), other, kRecord),
+              "cuEventRecordWithFlags");
   gpu_->check(gpu_->driver().stream_wait_event(handle(), event.event_.get(), 0),
               "cuStreamWaitEvent");
 }
@@ -79,11 +84,13 @@ Graph DeviceStream::capture(const std::function<void()>& queue) const {
   const Driver& driver = gpu_->driver();
   gpu_->check(driver.stream_begin_capture(handle(), kThreadLocal), "cuStreamBeginCapture");
   bool refused = false;
+  captures_ = true;
   try {
     queue();
   } catch (const VocabsegError&) {
     refused = true;  // what is wrong beyond capturing shows when the same is queued directly
   }
+  captures_ = false;
   GraphHandle captured = nullptr;
   const Result ended = driver.stream_end_capture(handle(), &captured);
   Owned<GraphHandle> graph;

@@ -44,12 +44,12 @@ class DeviceStream {
 
   StreamHandle handle() const { return stream_.get(); }
 
-  void upload(const DeviceBuffer& to, const void* from, size_t bytes) const;
+  void upload(void* to, const void* from, size_t bytes) const;  // to device memory
   // Allocates what is missing, and waits for the copy.
   template <class T>
   void fill(DeviceBuffer& to, const std::vector<T>& values) const {
     to.reserve(values.size() * sizeof(T));
-    upload(to, values.data(), values.size() * sizeof(T));
+    upload(to.data(), values.data(), values.size() * sizeof(T));
     try {
       synchronize();
     } catch (...) {
@@ -61,6 +61,7 @@ class DeviceStream {
   // `height` rows of `width` bytes, to device memory.
   void copy_rows(std::byte* to, int64_t to_pitch, const Rows& from, int64_t width,
                  int64_t height) const;
+  // In a capture the event becomes a node of the graph, recorded anew by every launch.
   void record(const Event& event) const;
   // What is queued from now on waits for what another stream has queued; `event` marks that.
   void wait_for(StreamHandle other, const Event& event) const;
@@ -77,6 +78,7 @@ class DeviceStream {
  private:
   SharedGpu gpu_;
   Owned<StreamHandle> stream_;
+  mutable bool captures_ = false;
 };
 
 }  // namespace vocabseg::cuda

@@ -107,6 +107,7 @@ void Driver::resolve_all() {
   resolve(graph_exec_destroy, "cuGraphExecDestroy");
   resolve(memory_allocate, "cuMemAlloc_v2");
   resolve(memory_free, "cuMemFree_v2");
+  resolve(memory_info, "cuMemGetInfo_v2");
   resolve(pinned_allocate, "cuMemHostAlloc");
   resolve(pinned_free, "cuMemFreeHost");
   resolve(copy_up, "cuMemcpyHtoDAsync_v2");
@@ -114,7 +115,7 @@ void Driver::resolve_all() {
   resolve(copy_2d, "cuMemcpy2DAsync_v2");
   resolve(event_create, "cuEventCreate");
   resolve(event_destroy, "cuEventDestroy_v2");
-  resolve(event_record, "cuEventRecord");
+  resolve(event_record, "cuEventRecordWithFlags");
   resolve(event_elapsed, "cuEventElapsedTime");
   resolve(get_error_name, "cuGetErrorName");
   resolve(get_error_string, "cuGetErrorString");
@@ -162,8 +163,10 @@ std::string Driver::error_text(Result result) const {
 }
 
 void Driver::fail(Result result, const char* call, const std::string& where) const {
-  throw EngineError(std::string(call) + " failed: " + error_text(result) + " " + where +
-                    ", driver for CUDA " + version_text(version_) + "; " + next_step(result));
+  const std::string text = std::string(call) + " failed: " + error_text(result) + " " + where +
+                           ", driver for CUDA " + version_text(version_) + "; " + next_step(result);
+  if (result == kOutOfMemory) throw OutOfMemory(text);
+  throw EngineError(text);
 }
 
 std::vector<Device> devices(const std::string& library) {

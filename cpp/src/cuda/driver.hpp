@@ -53,7 +53,7 @@ class Driver {
   const Entry& device(int index) const;
 
   // Throws EngineError("<call> failed: <error's name> (<meaning>) <where()>; <next step>") unless
-  // `result` is success.
+  // `result` is success; OutOfMemory where that is the error.
   template <class Where>
   void check(Result result, const char* call, const Where& where) const {
     if (result != 0) fail(result, call, where());
@@ -93,6 +93,7 @@ class Driver {
   Result (*graph_exec_destroy)(GraphExec exec);
   Result (*memory_allocate)(Address* address, size_t bytes);
   Result (*memory_free)(Address address);
+  Result (*memory_info)(size_t* free, size_t* total);
   Result (*pinned_allocate)(void** address, size_t bytes, unsigned flags);
   Result (*pinned_free)(void* address);
   Result (*copy_up)(Address to, const void* from, size_t bytes, StreamHandle stream);
@@ -100,7 +101,7 @@ class Driver {
   Result (*copy_2d)(const Copy2D* copy, StreamHandle stream);
   Result (*event_create)(EventHandle* event, unsigned flags);
   Result (*event_destroy)(EventHandle event);
-  Result (*event_record)(EventHandle event, StreamHandle stream);
+  Result (*event_record)(EventHandle event, StreamHandle stream, unsigned flags);
   Result (*event_elapsed)(float* milliseconds, EventHandle begin, EventHandle end);
   Result (*get_error_name)(Result result, const char** text);
   Result (*get_error_string)(Result result, const char** text);

@@ -15,6 +15,12 @@ void Gpu::check(Result result, const char* call) const {
   });
 }
 
+size_t Gpu::free_memory() const {
+  size_t free = 0, total = 0;
+  check(driver_.memory_info(&free, &total), "cuMemGetInfo");
+  return free;
+}
+
 CurrentContext::CurrentContext(const Gpu& gpu) : gpu_(gpu) {
   gpu.check(gpu.driver().context_get_current(&previous_), "cuCtxGetCurrent");
   gpu.check(gpu.driver().context_set_current(gpu.context()), "cuCtxSetCurrent");

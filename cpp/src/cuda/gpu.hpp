@@ -25,6 +25,9 @@ class Gpu {
   // Throws EngineError unless `result` is success.
   void check(Result result, const char* call) const;
 
+  // Bytes that nobody has allocated; the context must be current.
+  size_t free_memory() const;
+
  private:
   Driver driver_;
   const Driver::Entry& entry_;

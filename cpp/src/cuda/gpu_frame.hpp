@@ -6,8 +6,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "cuda/frame_pixels.hpp"
+#include "cuda/gpu_limits.hpp"
 #include "cuda/label_stage.hpp"
 #include "cuda/launcher.hpp"
 #include "cuda/pooling_stage.hpp"
@@ -16,9 +19,6 @@
 #include "vocabseg/segmenter.hpp"
 
 namespace vocabseg::cuda {
-
-// What of the bundle's method has no GPU version, such as "the step pamr"; "" if nothing.
-std::string cpu_only_part(const Manifest& manifest);
 
 // One call at a time. The results are those of Segmenter on a CPU.
 class GpuFrame {
@@ -35,33 +35,38 @@ class GpuFrame {
 
   // Throw ImageError, EngineError, VocabularyError (no words set); BackendUnavailable where the
   // bundle has a step after the labels that has no GPU version, and says which. The stages of
-  // `timing` are "preprocess" (with the copy up) and "network" (all behind it), by the device's
-  // clock, and "total".
+  // `timing` are "upload", "preprocess", "encode", "similarity", "decode" and "download", by the
+  // device's clock, and "total".
   Segmentation segment(const FramePixels& frame, const SegmentOptions& options = {});
-  // Needs no words: fills area, features (unit rows), dim, backend and timing.
+  // Needs no words: fills area, features (unit rows), dim, backend and timing, where "pooling",
+  // with the masks' copy up, stands for "similarity" and "decode".
   RegionLabels pool_masks(const FramePixels& frame, const Masks& masks);
 
  private:
-  // How the windows of a frame are shared among runs of the engine.
-  struct Runs {
-    int64_t window_bytes, feature_bytes;  // of one window
-    int64_t most;                         // windows of a run; the last one may have fewer
-  };
+  // The ends of a frame's stages.
+  enum Mark { kBegan, kUploaded, kPrepared, kEncoded, kCompared, kAnswered, kDone, kMarks };
+  using Stage = std::pair<Mark, const char*>;
 
   void prepare(const FramePixels& frame);
-  Runs runs() const;
+  WindowRuns runs() const;
+  int64_t windows_of_run() const;
   void run_engine();
+  void run_windows(int64_t first, int64_t count);
+  void mark(Mark mark) const;
   void begin(const FramePixels& frame);
+  void label(const DecodeSettings& settings);
+  void drop_stale_graphs();
   void run(const DecodeSettings& settings);
   template <class Work>
   auto on_device(const Work& work);
-  Timing finish(StageClock& clock) const;
+  Timing finish(StageClock& clock, const std::vector<Stage>& stages) const;
 
   Manifest manifest_;
   Engine& engine_;
   SharedGpu gpu_;
   Launcher launcher_;
-  Event written_, began_, prepared_, done_;
+  Event written_;
+  std::vector<Event> marks_;
   WindowStage windows_;
   LabelStage labels_;
   PoolingStage pooling_;
@@ -73,6 +78,7 @@ class GpuFrame {
   // By what a graph cannot change; absent before a frame ran without one, empty if there can be
   // none.
   std::map<DecodeSettings, std::optional<Graph>> graphs_;
+  uint64_t engine_state_ = 0;  // that they were made in
 };
 
 }  // namespace vocabseg::cuda

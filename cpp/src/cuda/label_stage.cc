@@ -83,13 +83,10 @@ void LabelStage::fill(Axis& axis, const kernels::AxisWeights& weights, int64_t w
   stream.fill(axis.weight, table.weight);
 }
 
-void LabelStage::queue(const std::byte* features, const DecodeSettings& settings,
-                       Launcher& launcher) {
-  compare(features, launcher);
-  decode(settings, launcher);
+void LabelStage::download(const DecodeSettings& settings, const DeviceStream& stream) {
   const size_t scores = sizeof(float) * static_cast<size_t>(height_ * width_);
-  launcher.stream().download(read_.data(), result_.data(),
-                             settings.scores ? scores_at() + scores : label_bytes());
+  stream.download(read_.data(), result_.data(),
+                  settings.scores ? scores_at() + scores : label_bytes());
 }
 
 void LabelStage::compare(const std::byte* features, Launcher& launcher) {

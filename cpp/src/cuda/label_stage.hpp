@@ -30,8 +30,10 @@ class LabelStage {
   // Allocates for frames of this plan and for the words, and uploads the weights of their pixels.
   void prepare(const FramePlan& plan, const DeviceStream& stream);
 
-  // Queues the kernels for features [windows, patches, dim] float32, and the copy down.
-  void queue(const std::byte* features, const DecodeSettings& settings, Launcher& launcher);
+  // Queue a kernel each, on features [windows, patches, dim] float32, and the copy down.
+  void compare(const std::byte* features, Launcher& launcher);
+  void decode(const DecodeSettings& settings, Launcher& launcher);
+  void download(const DecodeSettings& settings, const DeviceStream& stream);
 
   // Of the last frame, once the stream has been waited for: fills labels, scores and unlabeled.
   void read(const DecodeSettings& settings, Segmentation& out) const;
@@ -45,8 +47,6 @@ class LabelStage {
 
   void fill(Axis& axis, const kernels::AxisWeights& weights, int64_t window, int64_t patch,
             const DeviceStream& stream);
-  void compare(const std::byte* features, Launcher& launcher);
-  void decode(const DecodeSettings& settings, Launcher& launcher);
   bool wide() const { return classes_ > 255; }
   int64_t unlabeled() const { return wide() ? 65535 : 255; }
   size_t label_bytes() const;

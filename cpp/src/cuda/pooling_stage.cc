@@ -75,7 +75,7 @@ class PoolingStage::Placing {
   void upload(const void* data, size_t bytes) { upload(stage_.masks_, data, bytes); }
   void upload(DeviceBuffer& to, const void* data, size_t bytes) {
     to.reserve(bytes);
-    launcher_.stream().upload(to, data, bytes);
+    launcher_.stream().upload(to.data(), data, bytes);
   }
 
   void expand(int64_t steps) {
@@ -133,9 +133,11 @@ void PoolingStage::queue(const std::byte* features, const Masks& masks, Launcher
   const Placed placed = std::visit(Placing(*this, launcher), masks.value);
   push_down(placed, launcher);
   pool(features, launcher);
-  const size_t bytes = pooled_bytes() + sizeof(int32_t) * static_cast<size_t>(count_ * counters_);
-  read_.reserve(bytes);
-  launcher.stream().download(read_.data(), result_.data(), bytes);
+  read_.reserve(result_bytes());
+}
+
+void PoolingStage::download(const DeviceStream& stream) {
+  if (count_ > 0) stream.download(read_.data(), result_.data(), result_bytes());
 }
 
 void PoolingStage::push_down(const Placed& masks, Launcher& launcher) {
@@ -144,7 +146,7 @@ void PoolingStage::push_down(const Placed& masks, Launcher& launcher) {
   counters_ = rows.patches * ((cols.pixels + kRowBlock - 1) / kRowBlock);
   sums_.reserve(sizeof(float) * static_cast<size_t>(lines * cols.pixels));
   weights_.reserve(sizeof(float) * static_cast<size_t>(lines * cols.patches));
-  result_.reserve(pooled_bytes() + sizeof(int32_t) * static_cast<size_t>(count_ * counters_));
+  result_.reserve(result_bytes());
   launcher.launch(masks.kernel, "fp32", {{"FORM", masks.form}, {"WEIGHTED", 0}},
                   {{"masks", masks_.data()},
                    {"pixel_weights", sums_.data()},  // not read
@@ -205,6 +207,10 @@ void PoolingStage::read(RegionLabels& out) const {
 
 size_t PoolingStage::pooled_bytes() const {
   return sizeof(float) * static_cast<size_t>(count_ * dim_);  // a multiple of 16, as dim is
+}
+
+size_t PoolingStage::result_bytes() const {
+  return pooled_bytes() + sizeof(int32_t) * static_cast<size_t>(count_ * counters_);
 }
 
 }  // namespace vocabseg::cuda

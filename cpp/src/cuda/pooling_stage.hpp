@@ -17,9 +17,11 @@ class PoolingStage {
   // For frames of this plan: uploads which pixels each patch reaches.
   void prepare(const FramePlan& plan, const DeviceStream& stream);
 
-  // Queues the masks' copy up, the kernels on features [windows, patches, dim] float32, and the
-  // copy down. Throws MaskError on masks that are none of this frame.
+  // Queues the masks' copy up and the kernels on features [windows, patches, dim] float32. Throws
+  // MaskError on masks that are none of this frame.
   void queue(const std::byte* features, const Masks& masks, Launcher& launcher);
+  // Queues the copy down.
+  void download(const DeviceStream& stream);
 
   // Of the last masks, once the stream has been waited for: mean features (not unit) and areas.
   void read(RegionLabels& out) const;
@@ -43,6 +45,7 @@ class PoolingStage {
   void push_down(const Placed& masks, Launcher& launcher);
   void pool(const std::byte* features, Launcher& launcher);
   size_t pooled_bytes() const;
+  size_t result_bytes() const;
 
   int64_t dim_, cells_ = 0;
   Axis rows_, cols_;

@@ -77,56 +77,69 @@ void WindowStage::prepare(const kernels::WindowPlan& plan, const DeviceStream& s
   second_pass_.reserve(size_t{4} * plan.net_h * plan.net_w);
 }
 
-void WindowStage::queue(const FramePixels& frame, Launcher& launcher) {
-  Image image = frame.chroma ? converted(frame, launcher) : rgb(frame, launcher.stream());
+WindowStage::Source WindowStage::upload(const FramePixels& frame, const DeviceStream& stream) {
+  return frame.chroma ? nv12(frame, stream) : rgb(frame, stream);
+}
+
+void WindowStage::queue(const Source& source, Launcher& launcher) {
+  Image image{source.data, source.height, source.width, source.row_stride, source.pixel_stride};
+  if (source.chroma) image = converted(source, launcher);
   if (manifest_.window.resize == ResizeFilter::kBicubic) image = bicubic(image, launcher);
   cut(image, launcher);
 }
 
 // In place where the kernels can read it: the filters take no gaps between rows.
-WindowStage::Image WindowStage::rgb(const FramePixels& frame, const DeviceStream& stream) {
+WindowStage::Source WindowStage::rgb(const FramePixels& frame, const DeviceStream& stream) {
   const int64_t row = frame.width * frame.pixel_stride;
   const bool dense = manifest_.window.resize == ResizeFilter::kBicubic;
-  Image image{reinterpret_cast<const std::byte*>(frame.pixels), frame.height, frame.width,
-              frame.row_stride, frame.pixel_stride};
-  const bool readable = aligned(image.data) && (!dense || frame.row_stride == row);
-  if (frame.memory == Memory::kDevice && readable) return image;
-  image.data = source_.data();
-  image.row_stride = row;
+  Source source{reinterpret_cast<const std::byte*>(frame.pixels),
+                frame.height,
+                frame.width,
+                frame.row_stride,
+                frame.pixel_stride,
+                nullptr};
+  const bool readable = aligned(source.data) && (!dense || frame.row_stride == row);
+  if (frame.memory == Memory::kDevice && readable) return source;
+  source.data = source_.data();
+  source.row_stride = row;
   // The last pixel's fourth byte may be beyond the caller's memory.
   const int64_t bytes = row - frame.pixel_stride + kChannels;
   const int64_t pitch = std::max(frame.row_stride, bytes);
-  stream.copy_rows(source_.data(), image.row_stride, {frame.pixels, frame.memory, pitch}, bytes,
+  stream.copy_rows(source_.data(), source.row_stride, {frame.pixels, frame.memory, pitch}, bytes,
                    frame.height);
-  return image;
+  return source;
 }
 
-WindowStage::Image WindowStage::converted(const FramePixels& frame, Launcher& launcher) {
-  const DeviceStream& stream = launcher.stream();
+WindowStage::Source WindowStage::nv12(const FramePixels& frame, const DeviceStream& stream) {
   const int64_t height = frame.height, width = frame.width;
-  const void *luma = frame.pixels, *chroma = frame.chroma;
+  const auto* luma = reinterpret_cast<const std::byte*>(frame.pixels);
+  const auto* chroma = reinterpret_cast<const std::byte*>(frame.chroma);
   const bool readable =
       frame.row_stride == width && frame.chroma_stride == width && aligned(luma) && aligned(chroma);
-  if (frame.memory == Memory::kHost || !readable) {
-    std::byte* to = source_.data();
-    std::byte* to_chroma = to + round_up(height * width);
-    const bool joined = frame.chroma == frame.pixels + height * frame.row_stride &&
-                        frame.chroma_stride == frame.row_stride && to_chroma == to + height * width;
-    stream.copy_rows(to, width, {luma, frame.memory, frame.row_stride}, width,
-                     joined ? height / 2 * 3 : height);
-    if (!joined) {
-      stream.copy_rows(to_chroma, width, {chroma, frame.memory, frame.chroma_stride}, width,
-                       height / 2);
-    }
-    luma = to, chroma = to_chroma;
+  if (frame.memory == Memory::kDevice && readable) {
+    return {luma, height, width, width, 1, chroma};
   }
+  std::byte* to = source_.data();
+  std::byte* to_chroma = to + round_up(height * width);
+  const bool joined = frame.chroma == frame.pixels + height * frame.row_stride &&
+                      frame.chroma_stride == frame.row_stride && to_chroma == to + height * width;
+  stream.copy_rows(to, width, {luma, frame.memory, frame.row_stride}, width,
+                   joined ? height / 2 * 3 : height);
+  if (!joined) {
+    stream.copy_rows(to_chroma, width, {chroma, frame.memory, frame.chroma_stride}, width,
+                     height / 2);
+  }
+  return {to, height, width, width, 1, to_chroma};
+}
+
+WindowStage::Image WindowStage::converted(const Source& source, Launcher& launcher) {
   launcher.launch("preprocess_nv12", "fp32", {},
-                  {{"luma", luma},
-                   {"chroma", chroma},
+                  {{"luma", source.data},
+                   {"chroma", source.chroma},
                    {"image", converted_.data()},
-                   {"pixels", height * width},
-                   {"w", width}});
-  return {converted_.data(), height, width, kChannels * width, kChannels};
+                   {"pixels", source.height * source.width},
+                   {"w", source.width}});
+  return {converted_.data(), source.height, source.width, kChannels * source.width, kChannels};
 }
 
 WindowStage::Image WindowStage::bicubic(const Image& image, Launcher& launcher) {

@@ -17,8 +17,17 @@ class WindowStage {
   // Allocates for frames of this plan, and uploads their tables.
   void prepare(const kernels::WindowPlan& plan, const DeviceStream& stream);
 
-  // Queues the copy of the frame, where it must be copied, and the kernels.
-  void queue(const FramePixels& frame, Launcher& launcher);
+  // A frame's planes in device memory: RGB without chroma, else NV12 without gaps.
+  struct Source {
+    const std::byte* data;
+    int64_t height, width, row_stride, pixel_stride;
+    const std::byte* chroma;
+  };
+
+  // Queues the copy of the frame, where it must be copied.
+  Source upload(const FramePixels& frame, const DeviceStream& stream);
+  // Queues the kernels.
+  void queue(const Source& source, Launcher& launcher);
 
   // Windows [windows, 3, padded_h, padded_w] float32.
   std::byte* windows() const { return windows_.data(); }
@@ -35,8 +44,9 @@ class WindowStage {
     int taps = 0;
   };
 
-  Image rgb(const FramePixels& frame, const DeviceStream& stream);
-  Image converted(const FramePixels& frame, Launcher& launcher);
+  Source rgb(const FramePixels& frame, const DeviceStream& stream);
+  Source nv12(const FramePixels& frame, const DeviceStream& stream);
+  Image converted(const Source& source, Launcher& launcher);
   Image bicubic(const Image& image, Launcher& launcher);
   Image filtered(const Image& image, int axis, DeviceBuffer& to, Launcher& launcher);
   void cut(const Image& image, Launcher& launcher);

@@ -1,4 +1,4 @@
-// Engines that `vocabseg build` put into a bundle: BUNDLE/engines, a plan and a record each.
+// Which engine of those that `vocabseg build` made runs here.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "vocabseg/bundle.hpp"
+#include "vocabseg/settings.hpp"
 
 namespace vocabseg {
 
@@ -20,6 +21,7 @@ struct EngineMachine {
 
 struct BuiltEngine {
   std::filesystem::path plan;
+  int64_t bytes = 0;  // of the plan
   std::string sha256, precision;
   std::string rebuild;  // the command that makes it again
 };
@@ -27,15 +29,13 @@ struct BuiltEngine {
 // Whether this is a Jetson.
 bool is_tegra();
 
-// "vocabseg build BUNDLE --engine tensorrt"
-std::string build_command(const Bundle& bundle);
-
 // The fastest engine of a network ("image", "feedback", "text") whose key fits and whose results
-// were checked. precision: "auto" takes any. Throws BackendUnavailable if none is built,
-// EngineError if those that are do not fit (and names the fields) or failed their check; both name
-// the command that builds one.
+// were checked, from the bundle's own folder or settings.engines; settings.precision "auto" takes
+// any. Throws BackendUnavailable if none is built, EngineMismatch if those that are do not fit (and
+// names the fields), ParityError if the one that fits failed its check or had none, CacheError as
+// EngineFolder::records. Each names the command that builds one.
 BuiltEngine find_engine(const Bundle& bundle, const std::string& tower,
-                        const EngineMachine& machine, const std::string& precision);
+                        const EngineMachine& machine, const Settings& settings);
 
 // The serialised engine. Throws EngineError if the file is missing, cut or altered.
 std::vector<char> read_plan(const BuiltEngine& engine);

@@ -22,7 +22,7 @@ BackendInfo tensorrt_backend(const TensorRtPlace& place = {});
 
 // The engine of a bundle's network ("image", "feedback", "text") in settings.precision. It runs on
 // device memory; host memory is copied up and down, and waited for. Throws BackendUnavailable if it
-// cannot run here or none is built, EngineError if those that are built do not fit.
+// cannot run here, what find_engine throws, EngineError if it does not load.
 std::unique_ptr<Engine> make_tensorrt_engine(const Bundle& bundle, const std::string& tower,
                                              const Settings& settings,
                                              const TensorRtPlace& place = {});

@@ -28,18 +28,22 @@ size_t bytes_of(const TensorView& view) {
 void check_shape(const vocabseg_tensorrt_tensor& tensor, const TensorView& view,
                  const std::string& rebuild) {
   const auto rank = static_cast<size_t>(tensor.rank);
-  bool fits = view.shape.size() == rank;
+  bool fits = view.shape.size() == rank, small = false;
   for (size_t i = 0; fits && i < rank; ++i) {
     const int64_t length = view.shape[i];
-    fits = length > 0 && (tensor.shape[i] < 0 || tensor.shape[i] == length) &&
+    small = tensor.is_input && length > 0 && length < tensor.smallest[i];
+    fits = length > 0 && !small && (tensor.shape[i] < 0 || tensor.shape[i] == length) &&
            (!tensor.is_input || length <= tensor.largest[i]);
   }
   if (fits) return;
-  throw EngineError(std::string("tensor ") + tensor.name + " is " +
-                    shape_text(view.shape.data(), view.shape.size()) + ", the engine holds " +
-                    (tensor.is_input ? "at most " : "") +
-                    shape_text(tensor.is_input ? tensor.largest : tensor.shape, rank) +
-                    "; for a larger batch run: " + rebuild + " --batch N");
+  const int64_t* limit = small ? tensor.smallest : tensor.largest;
+  throw EngineMismatch(std::string("tensor ") + tensor.name + " is " +
+                       shape_text(view.shape.data(), view.shape.size()) + ", the engine holds " +
+                       (!tensor.is_input ? ""
+                        : small          ? "at least "
+                                         : "at most ") +
+                       shape_text(tensor.is_input ? limit : tensor.shape, rank) + "; for a " +
+                       (small ? "smaller" : "larger") + " batch run: " + rebuild + " --batch N");
 }
 
 void check_memory(const vocabseg_tensorrt_tensor& tensor, const TensorView& view, Memory memory) {
@@ -78,13 +82,28 @@ std::vector<vocabseg_tensorrt_tensor> tensors_of(const vocabseg_tensorrt_api& ap
   return out;
 }
 
-int64_t largest_batch(const std::vector<vocabseg_tensorrt_tensor>& tensors) {
-  int64_t batch = 0;
+Batches batches_of(const std::vector<vocabseg_tensorrt_tensor>& tensors) {
+  Batches out;
   for (const auto& tensor : tensors) {
     if (!tensor.is_input || tensor.rank == 0) continue;
-    batch = batch == 0 ? tensor.largest[0] : std::min(batch, tensor.largest[0]);
+    out.smallest = std::max(out.smallest, tensor.smallest[0]);
+    out.largest = out.largest == 0 ? tensor.largest[0] : std::min(out.largest, tensor.largest[0]);
   }
-  return batch;
+  return out;
+}
+
+std::vector<int64_t> ViewList::input_shapes() const {
+  std::vector<int64_t> shapes;
+  for (const auto& view : list) {
+    if (view.is_input) shapes.insert(shapes.end(), view.shape, view.shape + view.rank);
+  }
+  return shapes;
+}
+
+int64_t ViewList::batch() const {
+  const auto input = std::find_if(list.begin(), list.end(),
+                                  [](const auto& view) { return view.is_input && view.rank > 0; });
+  return input == list.end() ? 0 : input->shape[0];
 }
 
 ViewList check_views(const std::vector<vocabseg_tensorrt_tensor>& tensors, const TensorMap& inputs,

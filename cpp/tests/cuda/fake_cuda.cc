@@ -35,6 +35,7 @@ void fake_cuda_reset() {
   now.misuse.clear();
   now.operations.clear();
   now.fail_in = 0;
+  now.capacity = Driver().capacity;
   now.execute = {};
   current = nullptr;
 }

@@ -70,6 +70,8 @@ struct Driver {
   std::string failed;  // which call that was
 
   std::map<uintptr_t, size_t> memory, pinned;  // allocated now -> bytes; both are the host's
+  size_t capacity = size_t{1} << 40;           // of the device's memory
+  double clock = 0;  // the device's, in milliseconds: every operation but a record takes one
   std::set<void*> streams, events,
       graphs;  // there now; graphs count before and after instantiation
   std::vector<Operation> operations;

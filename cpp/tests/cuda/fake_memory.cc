@@ -35,12 +35,27 @@ int allocate(std::map<uintptr_t, size_t>& memory, void** address, size_t bytes) 
   return 0;
 }
 
+size_t free_memory() {
+  size_t taken = 0;
+  for (const auto& [address, bytes] : state().memory) taken += bytes;
+  return taken < state().capacity ? state().capacity - taken : 0;
+}
+
 }  // namespace
 
 extern "C" {
 
+int cuMemGetInfo_v2(size_t* free, size_t* total) {
+  ENTER("cuMemGetInfo_v2");
+  if (!current) return kInvalidContext;
+  *free = free_memory();
+  *total = state().capacity;
+  return 0;
+}
+
 int cuMemAlloc_v2(unsigned long long* address, size_t bytes) {
   ENTER("cuMemAlloc_v2");
+  if (bytes > free_memory()) return kOutOfMemory;
   void* memory = nullptr;
   const int result = bytes == 0 ? kInvalidValue : allocate(state().memory, &memory, bytes);
   *address = reinterpret_cast<uintptr_t>(memory);

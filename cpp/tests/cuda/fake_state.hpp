@@ -8,7 +8,8 @@
 namespace fake_cuda {
 
 constexpr int kCaptureUnsupported = 900;
-constexpr int kInvalidValue = 1, kInvalidContext = 201, kInvalidHandle = 400, kNotFound = 500;
+constexpr int kInvalidValue = 1, kOutOfMemory = 2, kInvalidContext = 201, kInvalidHandle = 400,
+              kNotFound = 500, kNotReady = 600;
 
 struct State : Driver {
   std::deque<Context> contexts;

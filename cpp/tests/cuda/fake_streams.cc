@@ -7,6 +7,11 @@ namespace {
 
 constexpr int kCaptureInvalidated = 901;
 
+struct Event {
+  bool happened = false;
+  double time = 0;
+};
+
 struct Work {
   Operation operation;
   std::function<void()> run;
@@ -32,6 +37,8 @@ Stream* find(void* stream) {
 
 void run(const std::vector<Work>& all) {
   for (const Work& each : all) {
+    const bool takes_time = each.operation.what != "record" && each.operation.what != "graph";
+    if (takes_time) ++state().clock;
     if (each.run) each.run();
   }
 }
@@ -162,7 +169,7 @@ int cuGraphExecDestroy(void* exec) {
 int cuEventCreate(void** event, unsigned) {
   ENTER("cuEventCreate");
   if (!current) return kInvalidContext;
-  *event = new char;
+  *event = new Event;
   state().events.insert(*event);
   return 0;
 }
@@ -170,15 +177,23 @@ int cuEventCreate(void** event, unsigned) {
 int cuEventDestroy_v2(void* event) {
   RELEASE("cuEventDestroy_v2");
   const int result = release(state().events, event, "event");
-  if (result == 0) delete static_cast<char*>(event);
+  if (result == 0) delete static_cast<Event*>(event);
   return result;
 }
 
-int cuEventRecord(void* event, void* stream) {
-  ENTER("cuEventRecord");
+// Flag 1 makes a node of a graph, and is for captures alone; without it an event that is captured
+// has no time.
+int cuEventRecordWithFlags(void* event, void* handle, unsigned flags) {
+  ENTER("cuEventRecordWithFlags");
   if (!state().events.count(event)) return kInvalidHandle;
-  recorded[event] = stream;
-  enqueue({"record", stream, 0, ""}, {});
+  const bool own = state().streams.count(handle) > 0;  // else of the test's own
+  const bool captures = own && static_cast<Stream*>(handle)->captures;
+  if (flags > 1 || (flags == 1) != captures) return kInvalidValue;
+  recorded[event] = handle;
+  static_cast<Event*>(event)->happened = false;
+  enqueue({"record", handle, 0, ""}, [event] {
+    if (state().events.count(event)) *static_cast<Event*>(event) = {true, state().clock};
+  });
   return 0;
 }
 
@@ -194,8 +209,10 @@ int cuStreamWaitEvent(void* stream, void* event, unsigned flags) {
 
 int cuEventElapsedTime(float* milliseconds, void* begin, void* end) {
   ENTER("cuEventElapsedTime");
-  *milliseconds = 0.5f;
-  return state().events.count(begin) && state().events.count(end) ? 0 : kInvalidHandle;
+  if (!state().events.count(begin) || !state().events.count(end)) return kInvalidHandle;
+  const auto *first = static_cast<Event*>(begin), *last = static_cast<Event*>(end);
+  *milliseconds = static_cast<float>(last->time - first->time);
+  return first->happened && last->happened ? 0 : kNotReady;
 }
 
 }  // extern "C"

@@ -1,10 +1,12 @@
-// Built as libvocabseg_tensorrt.so: engines whose plan is "plan N" run the colour network on up to
-// N windows, on the fake device.
+// Built as libvocabseg_tensorrt.so: engines whose plan is "plan N LEAST BYTES" run the colour
+// network on LEAST (1) to N windows, on the fake device, and work in BYTES (256) per window.
 #include <dlfcn.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
+#include <sstream>
 #include <string>
 
 #include "cuda/colour_network.hpp"
@@ -15,7 +17,8 @@
 #endif
 
 struct vocabseg_tensorrt_engine {
-  int64_t largest;
+  int64_t largest = 0, smallest = 1, bytes = 256;
+  int64_t windows = 0;  // that it is prepared for
 };
 
 namespace {
@@ -36,7 +39,9 @@ vocabseg_tensorrt_engine* open_engine(const void* plan, size_t bytes,
   const std::string text(static_cast<const char*>(plan), bytes);
   if (text.rfind("plan ", 0) == 0) {
     ++open_engines;
-    return new vocabseg_tensorrt_engine{std::atoi(text.c_str() + 5)};
+    auto* engine = new vocabseg_tensorrt_engine;
+    std::istringstream(text.substr(5)) >> engine->largest >> engine->smallest >> engine->bytes;
+    return engine;
   }
   std::snprintf(error->text, sizeof(error->text), "deserializeCudaEngine failed: magic tag");
   return nullptr;
@@ -49,29 +54,47 @@ void close_engine(vocabseg_tensorrt_engine* engine) {
 
 int32_t tensors(const vocabseg_tensorrt_engine* engine, vocabseg_tensorrt_tensor* out,
                 int32_t capacity) {
-  const int64_t n = engine->largest;
+  const int64_t least = engine->smallest, most = engine->largest;
   if (capacity >= 2) {
-    out[0] = {"windows", 1, VOCABSEG_TENSORRT_FLOAT32, 4, {-1, 3, 32, 32}, {n, 3, 32, 32}};
-    out[1] = {"features", 0, VOCABSEG_TENSORRT_FLOAT32, 3, {-1, 16, 16}, {-1, 16, 16}};
+    out[0] = {
+        "windows",        1, VOCABSEG_TENSORRT_FLOAT32, 4, {-1, 3, 32, 32}, {least, 3, 32, 32},
+        {most, 3, 32, 32}};
+    out[1] = {"features",   0,           VOCABSEG_TENSORRT_FLOAT32, 3, {-1, 16, 16},
+              {-1, 16, 16}, {-1, 16, 16}};
   }
   return 2;
 }
 
+int64_t prepare(vocabseg_tensorrt_engine* engine, const vocabseg_tensorrt_view* views, int32_t,
+                void*, vocabseg_tensorrt_error* error) {
+  const int64_t windows = views[0].shape[0];
+  if (windows < engine->smallest || windows > engine->largest) {
+    std::snprintf(error->text, sizeof(error->text), "finding a profile for these shapes failed");
+    return -1;
+  }
+  engine->windows = windows;
+  return windows * engine->bytes;
+}
+
 int32_t run(vocabseg_tensorrt_engine* engine, const vocabseg_tensorrt_view* views, int32_t count,
-            void* stream, vocabseg_tensorrt_error* error) {
-  const bool known = count == 2 && views[0].name == std::string("windows");
-  if (!known || views[0].shape[0] > engine->largest || std::getenv("FAKE_TENSORRT_FAILS")) {
+            void* memory, int64_t bytes, void* stream, vocabseg_tensorrt_error* error) {
+  const bool known =
+      count == 2 && views[0].name == std::string("windows") && views[0].shape[0] == engine->windows;
+  const int64_t needed = engine->windows * engine->bytes;
+  if (!known || bytes < needed || std::getenv("FAKE_TENSORRT_FAILS")) {
     std::snprintf(error->text, sizeof(error->text), "enqueueV3 failed: as the test wanted");
     return 1;
   }
-  const auto work = [in = views[0], out = views[1]] {
+  const auto work = [in = views[0], out = views[1], memory, needed] {
+    std::memset(memory, 0x5a, static_cast<size_t>(needed));
     vocabseg::cuda::colour_network(in.data, in.shape[0], out.data);
   };
   enqueue()(stream, "network", work);
   return 0;
 }
 
-constexpr vocabseg_tensorrt_api kApi = {FAKE_ABI, version, open_engine, close_engine, tensors, run};
+constexpr vocabseg_tensorrt_api kApi = {FAKE_ABI, version, open_engine, close_engine,
+                                        tensors,  prepare, run};
 
 }  // namespace
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageError
-from . import terminal
+from . import engine, terminal
 from .display import Display
 from .outputs import STDOUT, Outputs
 from .sources import IMAGES, STDIN, VIDEOS, Picture, Source, expand, sample
@@ -39,7 +39,6 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--words", metavar="WORDS", help="the words, when they are not the last argument")
     parser.add_argument("--sample", action="store_true", help="segment the picture that comes with vocabseg")
-    parser.add_argument("--bundle", default="demo", help="bundle folder, or demo (the default)")
     parser.add_argument(
         "--out", metavar="PNG", help="write labels as indexed PNG (- for stdout; a folder for several)"
     )
@@ -57,9 +56,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--threshold", type=_probability, help="leave pixels unlabelled below this probability"
     )
-    parser.add_argument("--backend", default="auto", help="engine; auto (the default) picks one and says why")
-    parser.add_argument("--precision", default="auto", help="auto (the default), or one that the bundle has")
-    parser.add_argument("--threads", type=_positive, help="CPU threads (all by default)")
+    engine.add_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     parser.set_defaults(parser=parser)
 
@@ -128,9 +125,7 @@ def _outputs(args: argparse.Namespace, sources: list[Source]) -> Outputs:
 
 
 def _load(args: argparse.Namespace, words: str | None) -> Segmenter:
-    from ..segmenter import Segmenter
-
-    segmenter = Segmenter.load(args.bundle, args.backend, args.threads, args.precision)
+    segmenter = engine.load(args)
     if words is not None:
         segmenter.set_vocabulary(words, args.templates)
     elif segmenter.vocabulary is None:
@@ -155,13 +150,6 @@ def _results(
                     raise
                 result = error
             yield picture, result
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
 
 
 def _probability(text: str) -> float:

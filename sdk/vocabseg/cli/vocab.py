@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from . import terminal
+from . import engine, terminal
 
 
 def add_parser(subparsers: Any) -> None:
@@ -19,11 +19,10 @@ def add_parser(subparsers: Any) -> None:
         "words", metavar="WORDS", help='"road; car, truck", a text file, or the name of a class list'
     )
     build.add_argument("--out", required=True, metavar="FILE", help="the .safetensors file to write")
-    build.add_argument("--bundle", default="demo", help="bundle folder, or demo (the default)")
+    engine.add_options(build)
     build.add_argument(
         "--templates", metavar="SET", help="template set by name, or a file with one sentence a line"
     )
-    build.add_argument("--threads", type=int, help="CPU threads (all by default)")
 
     show = actions.add_parser("show", help="tell what a vocabulary holds")
     show.add_argument(
@@ -49,11 +48,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> None:
-    from ..segmenter import Segmenter
     from ..vocabulary import Vocabulary
 
     Vocabulary.check_stored_path(args.out)
-    segmenter = Segmenter.load(args.bundle, threads=args.threads)
+    segmenter = engine.load(args)
     vocabulary = segmenter.embed(args.words, args.templates)
     path = vocabulary.save(args.out)
     if args.json:

@@ -17,7 +17,7 @@ class Buffers:
         self.moves = 0
 
     def device(self, name: str, size: int) -> int:
-        """The address of at least ``size`` bytes on the device. Raises `NoMemory`."""
+        """The address of at least ``size`` bytes on the device. Raises `OutOfMemory`."""
         address, held = self._device.get(name, (0, -1))
         if held >= size:
             return address
@@ -28,7 +28,7 @@ class Buffers:
         return self._device[name][0]
 
     def host(self, name: str, size: int) -> np.ndarray:
-        """uint8 [size], page-locked. Raises `NoMemory`."""
+        """uint8 [size], page-locked. Raises `OutOfMemory`."""
         held = self._host.get(name)
         if held is not None and held.nbytes >= size:
             return held[:size]

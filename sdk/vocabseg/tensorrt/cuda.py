@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..errors import BackendUnavailable, EngineError
+from ..errors import BackendUnavailable
 
 BINDINGS = {"cuda-bindings": "nvidia_binding:CudaBindings", "pycuda": "pycuda_binding:PyCuda"}
 NON_BLOCKING = 1  # a stream that does not wait for the default stream
@@ -20,7 +20,7 @@ class Cuda(Protocol):
     """Device 0 and its primary context, which every call from ``allocate`` on needs current, see ``current``.
 
     Addresses and streams are integers. graphs: whether ``capture``, ``launch`` and ``drop`` can be called. Calls raise
-    `EngineError` with the driver's words, and `NoMemory` where memory is short.
+    `EngineError` with the driver's words, and `OutOfMemory` where memory is short.
     """
 
     name: str
@@ -73,10 +73,6 @@ class Cuda(Protocol):
     def launch(self, graph: Any, stream: int) -> None: ...
 
     def drop(self, graph: Any) -> None: ...
-
-
-class NoMemory(EngineError):
-    """An allocation failed. A smaller batch may fit."""
 
 
 def open_cuda(binding: str = "auto") -> Cuda:

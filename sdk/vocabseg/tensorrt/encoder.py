@@ -49,7 +49,8 @@ class Encoder:
             BackendUnavailable: no such network, engine, TensorRT, CUDA binding, driver or device.
             EngineMismatch: the engine is of another graph, TensorRT or GPU.
             ParityError: the engine's results were not accepted.
-            EngineError: the engine's file is damaged, TensorRT refuses it, or memory is short.
+            EngineError: the engine's file is damaged, or TensorRT refuses it.
+            OutOfMemory: the GPU's memory is short.
         """
         folder = bundle_path(bundle)
         manifest = read_manifest(folder)

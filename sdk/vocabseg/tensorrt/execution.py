@@ -38,7 +38,7 @@ class Execution:
     ) -> None:
         """outputs: their types. fault: makes an error of what failed and TensorRT's own words.
 
-        Raises `EngineError`, `NoMemory`.
+        Raises `EngineError`, `OutOfMemory`.
         """
         context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if context is None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendUnavailable, EngineError
-from .cuda import NON_BLOCKING, NoMemory, cannot_pin, no_device, out_of_memory, version_text
+from ..errors import BackendUnavailable, EngineError, OutOfMemory
+from .cuda import NON_BLOCKING, cannot_pin, no_device, out_of_memory, version_text
 
 _OUT_OF_MEMORY = 2
 _NO_TIMING = 2  # an event that only orders
@@ -34,7 +34,7 @@ class CudaBindings:
             raise BackendUnavailable(no_device(error)) from error
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        """A driver call's result. Raises `EngineError` with the driver's code, `NoMemory`."""
+        """A driver call's result. Raises `EngineError` with the driver's code, `OutOfMemory`."""
         try:
             code, *values = getattr(self._driver, name)(*arguments)
         except RuntimeError as error:  # no driver, or one without this call
@@ -42,7 +42,7 @@ class CudaBindings:
                 f"the CUDA driver has no {name} ({error}); update it, and check it with: nvidia-smi"
             ) from error
         if int(code) != 0:
-            kind = NoMemory if int(code) == _OUT_OF_MEMORY else EngineError
+            kind = OutOfMemory if int(code) == _OUT_OF_MEMORY else EngineError
             raise kind(f"the CUDA driver's {name} failed: {getattr(code, 'name', code)}")
         return values[0] if len(values) == 1 else values
 
@@ -72,8 +72,8 @@ class CudaBindings:
     def allocate(self, size: int) -> int:
         try:
             return int(self._call("cuMemAlloc", max(size, 1)))
-        except NoMemory as error:
-            raise NoMemory(out_of_memory(size)) from error
+        except OutOfMemory as error:
+            raise OutOfMemory(out_of_memory(size)) from error
 
     def release(self, address: int) -> None:
         self._call("cuMemFree", address)
@@ -81,8 +81,8 @@ class CudaBindings:
     def pin(self, size: int) -> np.ndarray:
         try:
             address = int(self._call("cuMemAllocHost", max(size, 1)))
-        except NoMemory as error:
-            raise NoMemory(cannot_pin(size)) from error
+        except OutOfMemory as error:
+            raise OutOfMemory(cannot_pin(size)) from error
         return np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
 
     def unpin(self, array: np.ndarray) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BackendUnavailable, EngineError
-from .cuda import NON_BLOCKING, NoMemory, cannot_pin, no_device, out_of_memory, version_text
+from ..errors import BackendUnavailable, EngineError, OutOfMemory
+from .cuda import NON_BLOCKING, cannot_pin, no_device, out_of_memory, version_text
 
 
 class PyCuda:
@@ -82,7 +82,7 @@ class PyCuda:
         try:
             return allocate()
         except self._driver.MemoryError as error:
-            raise NoMemory(message) from error
+            raise OutOfMemory(message) from error
 
     def stream(self) -> int:
         stream = self._driver.Stream(NON_BLOCKING)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..device_arrays import DeviceArray, DeviceView, on_device, read
-from ..errors import BackendUnavailable, EngineError
+from ..errors import BackendUnavailable, EngineError, OutOfMemory
 from .backend import REBUILD
 from .buffers import Buffers
 from .builder import make_logger
-from .cuda import Cuda, NoMemory
+from .cuda import Cuda
 from .execution import Execution
 from .tensors import DEVICE, Tensor, names_fit, rows_of
 from .transfers import DeviceTransfer, HostTransfer, Transfer
@@ -35,7 +35,7 @@ class EngineSession:
     ) -> None:
         """rebuild: the command that messages name. allow_smaller_batch: see ``run``.
 
-        Raises `BackendUnavailable`: TensorRT does not start. `EngineError`: it refuses the plan, or memory is short.
+        Raises `BackendUnavailable`: TensorRT does not start. `EngineError`: it refuses the plan. `OutOfMemory`.
         """
         self._trt, self._cuda, self._rebuild = trt, cuda, rebuild
         self._allow_smaller_batch, self._graphs = allow_smaller_batch, cuda.graphs
@@ -57,7 +57,7 @@ class EngineSession:
         More rows than ``batch`` take several runs; fewer than the profile's least are filled up with the last one.
         Where memory is short and a smaller batch is allowed, ``batch`` is halved, down to the profile's least.
 
-        Raises `ShapeError`: names, types or shapes are not the engine's. `EngineError`: it fails, or memory is short.
+        Raises `ShapeError`: names, types or shapes are not the engine's. `EngineError`: it fails. `OutOfMemory`.
         """
         with self._lock, self._cuda.current():
             stream = self._opened()
@@ -68,7 +68,7 @@ class EngineSession:
                 size = max(min(rows, self.batch), self._least)
                 try:
                     return self._run_rows(arrays, rows, size, stream)
-                except NoMemory as error:
+                except OutOfMemory as error:
                     self._release(stream)
                     self._shrink(size, error)
 
@@ -94,7 +94,7 @@ class EngineSession:
         engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
             error = self._fault("cannot load the engine")
-            raise self._short(error) if isinstance(error, NoMemory) else error
+            raise self._short(error) if isinstance(error, OutOfMemory) else error
         return engine
 
     def _read_tensors(self, engine: Any) -> None:
@@ -169,25 +169,25 @@ class EngineSession:
         self._buffers.clear()
         self._joined.clear()
 
-    def _shrink(self, size: int, error: NoMemory) -> None:
-        """Raises `EngineError` where ``batch`` may not become smaller than ``size``."""
+    def _shrink(self, size: int, error: OutOfMemory) -> None:
+        """Raises `OutOfMemory` where ``batch`` may not become smaller than ``size``."""
         smaller = max(self._least, size // 2)
         if not self._allow_smaller_batch or smaller == size:
             raise self._short(error, f"cannot run {size} rows at once: ") from error
         logger.warning("memory is short for %d rows at once, from now on it is %d: %s", size, smaller, error)
         self.batch = smaller
 
-    def _short(self, error: NoMemory, what: str = "") -> EngineError:
-        return EngineError(
+    def _short(self, error: OutOfMemory, what: str = "") -> OutOfMemory:
+        return OutOfMemory(
             f"{what}{error}; stop other programs (nvidia-smi shows them), or build with a smaller --batch: "
             f"{self._rebuild}"
         )
 
     def _fault(self, what: str) -> EngineError:
-        """An error of TensorRT's last words; `NoMemory` where they are about memory."""
+        """An error of TensorRT's last words; `OutOfMemory` where they are about memory."""
         said = self._said() or "no reason given"
         if "memory" in said.lower():
-            return NoMemory(f"TensorRT {what}: {said}")
+            return OutOfMemory(f"TensorRT {what}: {said}")
         return EngineError(f"TensorRT {what}: {said}; run: {self._rebuild}")
 
     def _said(self) -> str:
