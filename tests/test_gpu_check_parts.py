@@ -126,13 +126,13 @@ def test_frames(stand_ins) -> None:
         "frame on the device": False,
         "frames demo 480x640": True,
     }
-    assert "100.00 %" in found.checks[0].detail and "expected network" in found.checks[1].detail
+    assert "100.00 %" in found.checks[0].detail and "expected upload" in found.checks[1].detail
     assert found.measured["frames demo 480x640"]["stages_ms"]["total"]["p50"] > 0
 
 
 def test_a_frame_on_the_device(stand_ins, monkeypatch) -> None:
     """What a run on TensorRT answers."""
-    answers = {"backend": "tensorrt/float32", "agreement": 0.99, "stages": ["network", "total"]}
+    answers = {"backend": "tensorrt/float32", "agreement": 0.99, "stages": ["upload", "encode", "total"]}
 
     def python(arguments, seconds):
         return subprocess.CompletedProcess(arguments, 0, json.dumps(answers), "")
