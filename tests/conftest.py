@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fake_bindings
+from fake_gpu import FakeGpu
+
 ROOT = Path(__file__).resolve().parent.parent
 STAND_INS = ROOT / "tests" / "stand_ins"
 
@@ -28,6 +31,20 @@ def stand_ins(tmp_path, monkeypatch):
     folder.mkdir()
     target = Target("cpu", ("cpu",), "fake_tensorrt", "openvino", short=True)
     return Context(True, folder, (), time.monotonic() + 300, target)
+
+
+@pytest.fixture
+def gpu() -> FakeGpu:
+    """What stands for a GPU under the bindings of CUDA."""
+    return FakeGpu()
+
+
+@pytest.fixture(params=fake_bindings.NAMES)
+def open_session(request, gpu, monkeypatch):
+    """Makes a session over a network, with either binding."""
+    from tensorrt_runs import network, session
+
+    return lambda net=None, **options: session(gpu, monkeypatch, net or network(), request.param, **options)
 
 
 @pytest.fixture

@@ -19,15 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench.gpu import claims, engines, goldens
-from bench.gpu.parts import Context, Outcome
+from bench.gpu.parts import Context
 
 import fake_tensorrt
 import golden_sets
 from vocabseg import methods
-
-
-def verdicts(outcome: Outcome) -> dict[str, bool]:
-    return {check.name: check.passed for check in outcome.checks}
 
 
 def test_stand_in(stand_ins) -> None:
@@ -55,7 +51,7 @@ def test_engines(stand_ins, monkeypatch) -> None:
         "build vanilla fp16": True,
         "vanilla fp16 image": True,
     }
-    assert verdicts(found) == named
+    assert found.verdicts() == named
     assert {check.claim for check in found.checks} == {claims.BUILDS, claims.NUMERICS, claims.BINDINGS}
     assert found.measured["vanilla fp16"]["build"]["precision"] == "float16"
 
@@ -81,10 +77,10 @@ def test_an_engine_that_verify_refuses(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr(engines, "python", python)
     found = engines.work(engines.Job("demo", tmp_path, "fp16"), Context(True, tmp_path, (), 0))
-    assert verdicts(found) == {"build demo fp16": True, "demo fp16 image": False}
+    assert found.verdicts() == {"build demo fp16": True, "demo fp16 image": False}
     answers["verify"] = {"error": {"type": "EngineMismatch"}}
     found = engines.work(engines.Job("demo", tmp_path, "fp16"), Context(True, tmp_path, (), 0))
-    assert verdicts(found) == {"build demo fp16": True, "verify demo fp16": False}
+    assert found.verdicts() == {"build demo fp16": True, "verify demo fp16": False}
 
 
 def test_every_method_that_is_exported_is_planned_in_every_precision(stand_ins) -> None:
@@ -123,7 +119,7 @@ def test_golden_files_that_differ(stand_ins, monkeypatch) -> None:
     monkeypatch.setattr(golden_sets, "files", lambda: [golden_sets.find("resclip_a.npz")])
     monkeypatch.setenv("FAKE_TENSORRT", json.dumps({"noise": {"float32": 1e-3}}))
     found = goldens.run(stand_ins)
-    assert verdicts(found) == {"golden resclip_a": False}
+    assert found.verdicts() == {"golden resclip_a": False}
     assert (
         "too far from the reference" in found.checks[0].detail or "is beyond 1e-04" in found.checks[0].detail
     )

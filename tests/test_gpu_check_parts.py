@@ -28,14 +28,10 @@ from bench.gpu.target import Target
 from vocabseg.core import DEMO
 
 
-def verdicts(outcome: Outcome) -> dict[str, bool]:
-    return {check.name: check.passed for check in outcome.checks}
-
-
 def test_kernels(stand_ins) -> None:
     found = kernels.run(replace(stand_ins, deadline=time.monotonic() + 20))
     assert found.measured["failed"] == []
-    assert {"pamr/cpu", "mask_pooling/cpu", "label_decoding/cpu"} <= set(verdicts(found))
+    assert {"pamr/cpu", "mask_pooling/cpu", "label_decoding/cpu"} <= set(found.verdicts())
     assert any("tests of kernels, for lack of time" in reason for reason in found.left_out)
 
 
@@ -48,7 +44,7 @@ def test_kernel_calls(call) -> None:
 def test_kernel_times(stand_ins) -> None:
     found = Outcome()
     frames.kernels(replace(stand_ins, deadline=time.monotonic() + 40), found)
-    assert verdicts(found) == {"kernel times": True}
+    assert found.verdicts() == {"kernel times": True}
     rows = found.measured["kernels"]["rows"]
     assert {row["call"] for row in rows} == {call.name for call in calls(SHORT, "cpu")}
     assert all(len(row["samples"]["device_ms"]) >= 20 and row["share_of_roofline"] > 0 for row in rows)
@@ -66,10 +62,10 @@ def test_kernel_times_of_what_fails(stand_ins, monkeypatch) -> None:
 
 def test_sanitizer(stand_ins, monkeypatch) -> None:
     found = sanitizer.run(replace(stand_ins, quick=False))
-    assert verdicts(found) == {"memcheck": True, "racecheck": True} and found.left_out == []
+    assert found.verdicts() == {"memcheck": True, "racecheck": True} and found.left_out == []
     monkeypatch.setenv("FAKE_SANITIZER", "racecheck")
     found = sanitizer.run(replace(stand_ins, quick=False))
-    assert verdicts(found) == {"memcheck": True, "racecheck": False}
+    assert found.verdicts() == {"memcheck": True, "racecheck": False}
     assert "ERROR SUMMARY: 1 error" in found.checks[-1].detail
 
 
@@ -106,7 +102,7 @@ def test_environment(stand_ins, monkeypatch) -> None:
     assert found.measured["nvidia_smi"]["name"] == "Imagined GPU"
     assert found.measured["nvidia_smi"]["power.draw"] is None
     assert found.measured["devices"] == [{"index": 0, "name": "Imagined GPU", "arch": "sm_90"}]
-    assert verdicts(found) == {"driver shows a device": True} and found.measured["packages"]["numpy"]
+    assert found.verdicts() == {"driver shows a device": True} and found.measured["packages"]["numpy"]
 
 
 def test_frames(stand_ins) -> None:
@@ -121,7 +117,7 @@ def test_frames(stand_ins) -> None:
     frames.agreement(stand_ins, found)
     frames.frames(stand_ins, found)
     # What a frame says of its stages on a device is not what it says on a CPU.
-    assert verdicts(found) == {
+    assert found.verdicts() == {
         "labels of a frame": True,
         "frame on the device": False,
         "frames demo 480x640": True,
@@ -142,7 +138,7 @@ def test_a_frame_on_the_device(stand_ins, monkeypatch) -> None:
     for share, passed in ((0.99, False), (0.999, True)):
         answers["agreement"], found = share, Outcome()
         frames.agreement(stand_ins, found)
-        assert verdicts(found) == {"labels of a frame": passed, "frame on the device": passed}
+        assert found.verdicts() == {"labels of a frame": passed, "frame on the device": passed}
         assert found.checks[1].detail.startswith("labels only")
 
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import fake_bindings
 from fake_gpu import FakeGpu
-from tensorrt_runs import OnGpu, check, contents, network, rows, session
+from tensorrt_runs import OnGpu, check, contents, network, rows
 from vocabseg.device_arrays import DeviceArray
 from vocabseg.errors import EngineError, ShapeError
-
-
-@pytest.fixture
-def gpu() -> FakeGpu:
-    return FakeGpu()
-
-
-@pytest.fixture(params=fake_bindings.NAMES)
-def open_session(request, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch):
-    return lambda net=None, **options: session(gpu, monkeypatch, net or network(), request.param, **options)
 
 
 def values(gpu: FakeGpu, results) -> dict[str, np.ndarray]:

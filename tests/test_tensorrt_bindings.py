@@ -13,11 +13,6 @@ from vocabseg.errors import BackendUnavailable, EngineError, OutOfMemory
 from vocabseg.tensorrt.cuda import Cuda, open_cuda
 
 
-@pytest.fixture
-def gpu() -> FakeGpu:
-    return FakeGpu()
-
-
 @pytest.fixture(params=fake_bindings.NAMES)
 def cuda(request, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> Cuda:
     fake_bindings.install(monkeypatch, gpu, request.param)

@@ -12,11 +12,6 @@ from vocabseg.errors import EngineError
 
 
 @pytest.fixture
-def gpu() -> FakeGpu:
-    return FakeGpu()
-
-
-@pytest.fixture
 def open_session(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch):
     return lambda net=None, binding="cuda-bindings": session(gpu, monkeypatch, net or network(), binding)
 

@@ -15,11 +15,6 @@ BATCHES = (1, 12)
 OF_ONE_ROW = 1000 + 12 + 12 + 4  # activations, x, y, z
 
 
-@pytest.fixture
-def gpu() -> FakeGpu:
-    return FakeGpu()
-
-
 @pytest.fixture(params=fake_bindings.NAMES)
 def open_session(request, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch):
     def make(net=None, **options):

@@ -7,22 +7,10 @@ import threading
 import numpy as np
 import pytest
 
-import fake_bindings
 from fake_gpu import LEGACY, FakeGpu
-from tensorrt_runs import check, network, rows, session
+from tensorrt_runs import check, network, rows
 from vocabseg.errors import EngineError, ShapeError
 from vocabseg.tensorrt.session import EngineSession
-
-
-@pytest.fixture
-def gpu() -> FakeGpu:
-    return FakeGpu()
-
-
-@pytest.fixture(params=fake_bindings.NAMES)
-def open_session(request, gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch):
-    """Makes a session over a network, with either binding."""
-    return lambda net=None, **options: session(gpu, monkeypatch, net or network(), request.param, **options)
 
 
 @pytest.fixture

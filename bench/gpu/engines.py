@@ -51,7 +51,7 @@ def run(context: Context) -> Outcome:
         job = jobs[name]
         with locks[job.bundle]:
             outcome = work(job, context)
-            if job.bindings and all(check.passed for check in outcome.checks):
+            if job.bindings and all(outcome.verdicts().values()):
                 drive(job, context, outcome)
         return outcome
 

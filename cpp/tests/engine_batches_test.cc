@@ -36,22 +36,11 @@ class RowEngine final : public Engine {
 
 class EngineBatches : public SegmenterTest {
  protected:
-  static constexpr int kWindows = 7, kPatches = kGrid * kGrid;
+  static constexpr int kWindows = 7;
 
   // A second pass over all windows: its features.
   std::vector<float> second_pass() {
-    nlohmann::json manifest = tiny_manifest();
-    manifest["post_steps"] = {{{"name", "feedback"},
-                               {"threshold", 0.0},
-                               {"logit_scale", 40.0},
-                               {"pamr_steps", 0},
-                               {"dilations", {1}},
-                               {"connected", false},
-                               {"strict", true}}};
-    manifest["image_encoder"]["extra_outputs"] = {{"tokens", {kPatches, kDim}}};
-    manifest["feedback_encoder"] = {
-        {"input", "shared"}, {"output", "features"}, {"variants", {{"float32", "image.onnx"}}}};
-    write_bundle(folder_.path(), manifest);
+    write_bundle(folder_.path(), feedback_manifest());
     auto engine = std::make_unique<RowEngine>();
     engine_ = engine.get();
     engine_->fits = fits_, engine_->may_shrink = may_shrink_;

@@ -8,8 +8,6 @@
 namespace vocabseg::test {
 namespace {
 
-constexpr int kPatches = kGrid * kGrid;
-
 // The colour engine with an affinity of patches, by colour: 1 where they are equal, else 0.
 class AffinityEngine final : public Engine {
  public:
@@ -91,21 +89,6 @@ nlohmann::json voting_manifest(const nlohmann::json& steps) {
   manifest["post_steps"] = steps;
   manifest["image_encoder"]["extra_outputs"] = {{"affinity", {kPatches, kPatches}},
                                                 {"class_features", {kDim}}};
-  return manifest;
-}
-
-nlohmann::json feedback_manifest() {
-  nlohmann::json manifest = tiny_manifest();
-  manifest["post_steps"] = {{{"name", "feedback"},
-                             {"threshold", 0.0},
-                             {"logit_scale", 40.0},
-                             {"pamr_steps", 0},
-                             {"dilations", {1}},
-                             {"connected", false},
-                             {"strict", true}}};
-  manifest["image_encoder"]["extra_outputs"] = {{"tokens", {kPatches, kDim}}};
-  manifest["feedback_encoder"] = {
-      {"input", "shared"}, {"output", "features"}, {"variants", {{"float32", "image.onnx"}}}};
   return manifest;
 }
 

@@ -16,7 +16,8 @@
 
 namespace vocabseg::test {
 
-constexpr int kPatch = 8, kWindow = 32, kGrid = kWindow / kPatch, kDim = 4;
+constexpr int kPatch = 8, kWindow = 32, kGrid = kWindow / kPatch, kPatches = kGrid * kGrid,
+              kDim = 4;
 
 // A folder that is deleted at the end of the test.
 class TemporaryFolder {
@@ -64,6 +65,22 @@ inline nlohmann::json tiny_manifest() {
        {{"input", "windows"}, {"output", "features"}, {"variants", {{"float32", "image.onnx"}}}}},
       {"text_encoder", nullptr},
       {"templates", "photo"}};
+}
+
+// With the step "feedback": a second network on the first one's tokens.
+inline nlohmann::json feedback_manifest() {
+  nlohmann::json manifest = tiny_manifest();
+  manifest["post_steps"] = {{{"name", "feedback"},
+                             {"threshold", 0.0},
+                             {"logit_scale", 40.0},
+                             {"pamr_steps", 0},
+                             {"dilations", {1}},
+                             {"connected", false},
+                             {"strict", true}}};
+  manifest["image_encoder"]["extra_outputs"] = {{"tokens", {kPatches, kDim}}};
+  manifest["feedback_encoder"] = {
+      {"input", "shared"}, {"output", "features"}, {"variants", {{"float32", "image.onnx"}}}};
+  return manifest;
 }
 
 // Writes the files of a bundle, then the manifest with their hashes.
