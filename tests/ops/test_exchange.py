@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -51,6 +54,29 @@ def test_dlpack() -> None:
     scores = ops.patch_text_similarity(OnlyDlpack(FEATURES), OnlyDlpack(TEXT))
     assert isinstance(scores, np.ndarray)
     np.testing.assert_array_equal(scores, ops.patch_text_similarity(FEATURES, TEXT))
+
+
+def test_cuda_array_interface(monkeypatch) -> None:
+    """Of an array that does not speak DLPack, such as numba's; torch on the CPU stands for torch on the GPU."""
+    array = SimpleNamespace(__cuda_array_interface__={"shape": FEATURES.shape})
+    asked = []
+
+    def as_tensor(given, device):
+        asked.append((given, device))
+        return torch.from_numpy(FEATURES)
+
+    monkeypatch.setattr(torch, "as_tensor", as_tensor)
+    scores = ops.patch_text_similarity(array, TEXT)
+    np.testing.assert_array_equal(scores, ops.patch_text_similarity(FEATURES, TEXT))
+    assert asked == [(array, "cuda")]
+
+
+@pytest.mark.parametrize("protocol", ["__cuda_array_interface__", "__dlpack_device__"])
+def test_arrays_on_a_gpu_without_torch(monkeypatch, protocol: str) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    array = SimpleNamespace(**{protocol: lambda: (2, 0)})
+    with pytest.raises(ShapeError, match="passed through torch: pip install torch"):
+        ops.patch_text_similarity(array, TEXT)
 
 
 def test_memory_is_shared_with_tensors() -> None:

@@ -1,4 +1,5 @@
-"""Arrays of any library in, results of the same kind out: NumPy, torch, and whatever speaks DLPack."""
+"""Arrays of any library in, results of the same kind out: NumPy, torch, and whatever speaks DLPack or has the CUDA array
+interface."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ class Given:
     def back(self, result: Any) -> Any:
         """``result``, an array or a tuple of them, as the kind of the first argument.
 
-        DLPack objects of other libraries are answered with NumPy arrays or torch CUDA tensors, which speak
-        DLPack themselves.
+        Arrays of other libraries are answered with NumPy arrays or torch CUDA tensors, which speak DLPack and have the
+        CUDA array interface themselves.
         """
         if isinstance(result, tuple):
             return tuple(self.back(item) for item in result)
@@ -90,6 +91,8 @@ def _read(array: Any) -> tuple[Any, str | None]:
         return _read_tensor(array)
     if not isinstance(array, np.ndarray) and hasattr(array, "__dlpack_device__"):
         return _read_dlpack(array)
+    if hasattr(array, "__cuda_array_interface__"):
+        return _read_tensor(_torch().as_tensor(array, device="cuda"))
     return np.asarray(array), "cpu"
 
 
@@ -115,8 +118,13 @@ def _read_dlpack(array: Any) -> tuple[Any, str]:
     kind, _ = array.__dlpack_device__()
     if kind in HOST:
         return np.from_dlpack(array), "cpu"
+    return _read_tensor(_torch().from_dlpack(array))
+
+
+def _torch() -> Any:
+    """Raises ``ShapeError`` where it is not installed."""
     try:
         import torch
     except ImportError as error:
         raise ShapeError("arrays on a GPU are passed through torch: pip install torch") from error
-    return _read_tensor(torch.from_dlpack(array))
+    return torch
