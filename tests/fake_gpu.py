@@ -47,6 +47,14 @@ class Contexts(threading.local):
         self.stack: list[str] = []
 
 
+def within(blocks: dict[int, np.ndarray], address: int, size: int, fault: str) -> np.ndarray:
+    """The bytes at an address, from the block that has them all; an error with the text ``fault`` where none has."""
+    for start, content in blocks.items():
+        if start <= address and address + size <= start + len(content):
+            return content[address - start : address - start + size]
+    raise AssertionError(fault)
+
+
 class FakeGpu:
     """limit: bytes of device memory. calls: names of what the driver was asked, in order."""
 
@@ -96,10 +104,7 @@ class FakeGpu:
 
     def region(self, address: int, size: int) -> np.ndarray:
         """The device's bytes; an error where they are not allocated."""
-        for start, content in self.memory.items():
-            if start <= address and address + size <= start + len(content):
-                return content[address - start : address - start + size]
-        raise AssertionError(f"{size} bytes at {address:#x} are not allocated")
+        return within(self.memory, address, size, f"{size} bytes at {address:#x} are not allocated")
 
     def array(self, address: int, shape, dtype) -> np.ndarray:
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
@@ -119,10 +124,7 @@ class FakeGpu:
 
     def host(self, address: int, size: int) -> np.ndarray:
         """Page-locked memory; an error where it is not."""
-        for start, content in self.pinned.items():
-            if start <= address and address + size <= start + len(content):
-                return content[address - start : address - start + size]
-        raise AssertionError("a copy from or to memory that is not page-locked")
+        return within(self.pinned, address, size, "a copy from or to memory that is not page-locked")
 
     def stream_create(self, flags: int) -> int:
         self.called("stream_create")

@@ -36,6 +36,13 @@ class GpuMemory : public TensorRtTest {
                            [](size_t sum, const auto& each) { return sum + each.second; });
   }
 
+  // A run of 2 windows fits, and one of 4 does not.
+  Segmenter short_of_memory(bool with_cubins) {
+    Segmenter gpu = segmenter(with_cubins);
+    fake().capacity = taken() + 5 * kMiB / 2 + (with_cubins ? kMiB / 2 : 0);
+    return gpu;
+  }
+
   // 9 windows.
   const test::Stripes wide_{200, 40, {test::kRed, test::kGreen, test::kBlue}};
   std::vector<std::string> warnings_;
@@ -50,8 +57,7 @@ TEST_F(GpuMemory, TooLittleIsOneErrorAndChangesNothing) {
   cpu.set_vocabulary(words({0, 1, 2}));
   const auto want = cpu.segment(wide_.view()).labels;
   for (const bool with_cubins : {false, true}) {
-    Segmenter gpu = segmenter(with_cubins);
-    fake().capacity = taken() + 5 * kMiB / 2 + (with_cubins ? kMiB / 2 : 0);
+    Segmenter gpu = short_of_memory(with_cubins);
     for (int round = 0; round < 2; ++round) {
       EXPECT_EQ(thrown<OutOfMemory>([&] { gpu.segment(wide_.view()); }),
                 std::string(kShortage) +
@@ -74,8 +80,7 @@ TEST_F(GpuMemory, ASmallerBatchIsTakenWhereThatIsAllowed) {
   cpu.set_vocabulary(words({0, 1, 2}));
   const auto want = cpu.segment(wide_.view()).labels;
   for (const bool with_cubins : {false, true}) {
-    Segmenter gpu = segmenter(with_cubins);
-    fake().capacity = taken() + 5 * kMiB / 2 + (with_cubins ? kMiB / 2 : 0);
+    Segmenter gpu = short_of_memory(with_cubins);
     warnings_.clear();
     for (int round = 0; round < 3; ++round) {
       queued();

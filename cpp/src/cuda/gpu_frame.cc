@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "engine_batches.hpp"
 #include "region_labels.hpp"
 #include "vocabseg/error.hpp"
 
@@ -78,17 +79,11 @@ int64_t GpuFrame::windows_of_run() const {
 }
 
 void GpuFrame::run_engine() {
+  windows_of_run();  // says so where the engine takes too few from the start
   const int64_t windows = plan_.windows.windows();
-  for (int64_t first = 0; first < windows;) {
-    const int64_t count = std::min(windows_of_run(), windows - first);
-    try {
-      run_windows(first, count);
-      first += count;
-    } catch (const OutOfMemory&) {
-      const int64_t fewer = runs().most(windows, engine_.traits().largest_batch);
-      if (fewer == 0 || fewer >= count) throw;
-    }
-  }
+  in_batches(
+      windows, [&] { return runs().most(windows, engine_.traits().largest_batch); },
+      [&](int64_t first, int64_t count) { run_windows(first, count); });
 }
 
 void GpuFrame::run_windows(int64_t first, int64_t count) {
