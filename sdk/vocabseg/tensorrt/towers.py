@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from . import backend
 from .backend import Backend, Session, load
 from .record import Record
 from .select import build_command, open_store, select
+from .store import Store
 
 _WARM_UPS, _RUNS = 3, 20
 
@@ -29,13 +30,14 @@ class BuiltEngines(StoredGraphs):
         manifest: dict[str, Any],
         device: Backend,
         engines: Mapping[str, Record],
-        read: Callable[[Record], bytes],
+        store: Store,
+        cache: bool = False,
     ) -> None:
-        """engines: by tower. read: gives the plan of an engine, see ``Store.read_plan``."""
+        """engines: by tower. store: has their plans. cache: it is the cache's, which messages say."""
         super().__init__(folder, manifest, "tensorrt", str(engines["image"].key["precision"]))
         if "text" in engines:
             self.text_precision = str(engines["text"].key["precision"])
-        self._device, self._engines, self._read = device, engines, read
+        self._device, self._engines, self._store, self._cache = device, engines, store, cache
         self._loaded: tuple[str, Session] | None = None
 
     def _run(self, tower: str, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -48,8 +50,9 @@ class BuiltEngines(StoredGraphs):
             if self._loaded is not None:
                 self._loaded[1].close()  # before the next engine takes its memory
             record = self._engines[tower]
-            rebuild = build_command(self._folder, record.rebuild)
-            self._loaded = tower, open_engine(self._device, record, self._read(record), rebuild)
+            rebuild = build_command(self._folder, record.rebuild, self._cache)
+            plan = self._store.read_plan(record, rebuild)
+            self._loaded = tower, open_engine(self._device, record, plan, rebuild)
         return self._loaded[1]
 
     def latency_ms(self, windows: np.ndarray) -> float:
@@ -76,13 +79,7 @@ def open_built(folder: Path, manifest: dict[str, Any], precision: str, cache: bo
         if manifest.get(f"{tower}_encoder"):
             same = stored(manifest, f"{tower}_encoder", str(image.key["precision"]))
             engines[tower] = select(folder, manifest, machine, tower, same, cache)
-    return BuiltEngines(
-        folder,
-        manifest,
-        device,
-        engines,
-        lambda record: store.read_plan(record, build_command(folder, record.rebuild, cache)),
-    )
+    return BuiltEngines(folder, manifest, device, engines, store, cache)
 
 
 def open_engine(

@@ -60,9 +60,7 @@ def check(backend: Backend, job: dict[str, Any], progress: Progress) -> dict[str
     bundle, store = Path(job["bundle"]), Store(Path(job["folder"]))
     manifest = read_manifest(bundle)
     engines = {each["tower"]: Record(**each) for each in job["records"]}
-    towers = BuiltEngines(
-        bundle, manifest, backend, engines, lambda each: store.read_plan(each, "vocabseg build")
-    )
+    towers = BuiltEngines(bundle, manifest, backend, engines, store)
     windows, _ = safetensors_io.read(inside(bundle, manifest["reference"]))
     latency = towers.latency_ms(windows["windows"])
     only = set(engines)
